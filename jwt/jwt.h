@@ -1,0 +1,56 @@
+/* jwt.h: compact JWS (RFC 7515) carrying a JWT (RFC 7519), and JWK Sets (RFC 7517): parse and verify.  No I/O, no clock:
+ * the time is an argument.  A key set belongs to one thread.
+ *
+ * Algorithms: RS/PS 256 384 512, ES256 (P-256 only), ES384 (P-384 only), ES512 (P-521 only), EdDSA (Ed25519 only).  The
+ * algorithm of the header must go with the type and curve of the key, and with the key's own `alg` if it has one;
+ * `none`, every HS* and everything else is refused before any key is touched (RFC 8725 s3.1, s3.2). */
+#ifndef SIGNET_JWT_JWT_H
+#define SIGNET_JWT_JWT_H
+
+#include "base/own.h"
+#include "key/key.h"
+#include "proto/json.h"
+
+#define JWT_MAX (16 * 1024)      /* bytes of compact text; ours (a bound service-account token is about 1.2 KiB) */
+#define JWT_KID_MAX 256          /* bytes; ours */
+#define JWKS_MAX (1024 * 1024)   /* bytes of JSON; ours */
+#define JWKS_KEYS_MAX 256        /* ours */
+
+struct jwt_keys; /* opaque */
+
+/* Parse a JWK Set.  Unknown kty, use other than absent/"sig"/"jwt-svid", key_ops without "verify", unknown crv: that key
+ * is skipped (RFC 7517 s5); private or symmetric members (d, k): the whole set is refused, and it says so.
+ * INVALID_ARGUMENT: bad JSON, duplicate keys in JSON, a malformed or weak known key, two keys with the same kid, more than
+ * JWKS_KEYS_MAX, or no usable key. */
+struct err jwt_keys_parse(struct bytes json, struct jwt_keys **out);
+size_t jwt_keys_count(const struct jwt_keys *keys);
+/* Keys that were skipped as unknown. */
+size_t jwt_keys_skipped(const struct jwt_keys *keys);
+void jwt_keys_free(struct jwt_keys *keys); /* NULL is allowed */
+static inline void auto_jwt_keys(struct jwt_keys **p) { jwt_keys_free(*p); }
+
+/* The unverified view: header fields and the `iss` claim, to choose the issuer; nothing of it may be trusted.
+ * INVALID_ARGUMENT: length, not three base64url parts, bad JSON, `crit` present (RFC 7515 s4.1.11), `b64`, an alg that we
+ * never take, typ other than absent, "JWT", "JOSE", "at+jwt" (any case). */
+struct jwt_peek {
+	char alg[8];
+	char kid[JWT_KID_MAX + 1]; /* "" if absent */
+	char iss[512];             /* "" if absent */
+};
+struct err jwt_peek(struct bytes compact, struct jwt_peek *out);
+
+struct jwt_expect {
+	const char *issuer;            /* exact; required */
+	const char *const *audiences;  /* at least one must be in `aud` */
+	size_t audience_count;         /* 0: UNAUTHENTICATED always */
+	int64_t now;                   /* Unix seconds */
+	int64_t leeway;                /* seconds, for exp, nbf, iat */
+	int64_t max_lifetime;          /* seconds, exp - (iat or now); 0: no limit */
+};
+
+/* Verify signature and claims: `iss` equal, `aud` a string or array holding one of ours, `exp` present and ahead, `nbf`
+ * and `iat`, if there, not ahead.  With a kid, only that key; without, only if exactly one key of the set goes with alg.
+ * OK: *claims is the caller's reference.  UNAUTHENTICATED otherwise, the reason names the check. */
+struct err jwt_verify(struct bytes compact, struct jwt_keys *keys, const struct jwt_expect *expect, json_t **claims);
+
+#endif

@@ -1,0 +1,155 @@
+/* store.h: what must outlive the process: records, tokens, bans, keys and roots.  One embedded engine (LMDB) behind it.
+ *
+ * Threads: exactly one thread writes (store_batch_*); any thread may read, each through a struct store_view of its own.
+ * Nothing in a batch is visible or durable until store_batch_commit() returns OK, and then all of it is durable
+ * (synced); on failure nothing of it is, and the store stays usable (a full disk is RESOURCE_EXHAUSTED or UNAVAILABLE;
+ * try again later).  One process per directory (lock file; FAILED_PRECONDITION for a second).
+ *
+ * Records are an append-only sequence: index 0, 1, 2, ... never reused, also after retention.  They are laid out in tiles
+ * of 256, so that an RFC 6962 tree can be put over them: the leaf hash of a record is SHA-256(0x00 || its stored bytes).
+ * Retention drops whole tiles and keeps their 256 leaf hashes.  Look-up indexes (serial, SPIFFE ID, expiry) live in an
+ * environment of their own, are not synced with a commit, catch up when asked, and are rebuilt from the records whenever
+ * they are missing, older or damaged.  Format and on-disk layout: docs/protocols/storage.md. */
+#ifndef SIGNET_STORAGE_STORE_H
+#define SIGNET_STORAGE_STORE_H
+
+#include "base/bytes.h"
+#include "base/own.h"
+
+#define STORE_FORMAT 1       /* of the directory; a newer one is refused, an older one would be migrated */
+#define STORE_TILE 256       /* records */
+#define STORE_SERIAL_MAX 20  /* octets */
+#define STORE_HASH_LEN 32    /* SHA-256 */
+#define STORE_TEXT_MAX 2048  /* bytes of each text field */
+#define STORE_CERT_MAX 8192  /* bytes of a certificate */
+
+struct store;
+
+struct store_options {
+	const char *dir;          /* exists, owned by us, mode 0700 */
+	uint64_t map_initial;     /* bytes; 0: 64 MiB.  It grows by itself (doubling, at most 1 GiB a step) */
+	uint64_t map_max;         /* bytes; 0: 1 TiB (an address-space bound, not disk) */
+	/* Test hook, NULL in production: called at the named points "before-commit", "after-commit", "before-index". */
+	void (*at_point)(const char *point, void *ctx);
+	void *at_point_ctx;
+};
+/* Opens or creates.  FAILED_PRECONDITION: in use, or a newer format (the message says which); DATA_LOSS: unreadable. */
+struct err store_open(const struct store_options *options, struct store **out);
+void store_close(struct store *s); /* NULL is allowed; no view or batch may be open */
+static inline void auto_store(struct store **p) { store_close(*p); }
+
+/* ---- records ---- */
+enum store_evidence { STORE_BY_NONE = 0, STORE_BY_JWT = 1, STORE_BY_MTLS = 2, STORE_BY_JOIN_TOKEN = 3, STORE_BY_DAEMON = 4 };
+struct store_record { /* views are borrowed: from the caller on write, from the store_view on read */
+	uint64_t index;          /* set by the store on append */
+	int64_t time_ms;         /* of issuance, wall clock; may step back between records */
+	int64_t not_before, not_after; /* Unix seconds */
+	struct bytes serial;     /* 1..20 octets */
+	struct bytes spiffe_id;  /* "" for the daemon's own serving certificates */
+	struct bytes caller;     /* who was authenticated, as text */
+	struct bytes rule;       /* policy rule that granted it */
+	struct bytes issuer;     /* name of the issuer */
+	enum store_evidence evidence;
+	uint8_t evidence_hash[STORE_HASH_LEN]; /* of the token or the peer certificate; zeros if none */
+	uint8_t key_hash[STORE_HASH_LEN];      /* SHA-256 of the SPKI */
+	uint32_t root_seq;       /* root set that signed */
+	struct bytes cert;       /* DER */
+};
+
+/* ---- one batch: one durable transaction; the writer thread only ---- */
+struct store_batch;
+struct err store_batch_begin(struct store *s, struct store_batch **out);
+/* Append; r->index is set.  The views need not outlive the call. */
+struct err store_batch_append(struct store_batch *b, struct store_record *r);
+/* Durable or nothing.  The batch is gone afterwards either way. */
+struct err store_batch_commit(struct store_batch *b);
+void store_batch_abort(struct store_batch *b); /* NULL is allowed */
+
+/* Join tokens; only the SHA-256 of a token is ever here. */
+struct store_token {
+	uint8_t hash[STORE_HASH_LEN];
+	char id[33];                 /* public name of the token: 32 hex digits */
+	char spiffe_id[STORE_TEXT_MAX + 1];
+	char created_by[65];         /* peer of the admin socket: "uid:1000" */
+	int64_t created, expires;    /* Unix seconds */
+	bool spent, revoked;
+	uint8_t key_hash[STORE_HASH_LEN]; /* of the key it was spent for */
+	uint64_t record;             /* index of the record it was spent in */
+};
+/* ALREADY_EXISTS if the hash or the id is there. */
+struct err store_batch_token_add(struct store_batch *b, const struct store_token *t);
+/* Spend for the record at `index` of this very batch.  Outcomes: OK; ALREADY_EXISTS with *earlier set: spent before with
+ * the same key hash; PERMISSION_DENIED: spent with another key, revoked or expired at `now`; NOT_FOUND. */
+struct err store_batch_token_spend(struct store_batch *b, const uint8_t hash[STORE_HASH_LEN],
+                                   const uint8_t key_hash[STORE_HASH_LEN], int64_t now, uint64_t index, uint64_t *earlier);
+/* NOT_FOUND; ALREADY_EXISTS if it was revoked; FAILED_PRECONDITION if spent. */
+struct err store_batch_token_revoke(struct store_batch *b, const char *id);
+/* Drop tokens that expired before `before` (their records stay); at most `max`; *dropped says how many. */
+struct err store_batch_token_expire(struct store_batch *b, int64_t before, size_t max, size_t *dropped);
+
+/* Bans. */
+enum store_ban_kind { STORE_BAN_SPIFFE_ID = 1, STORE_BAN_KEY = 2, STORE_BAN_CALLER = 3 };
+struct store_ban {
+	enum store_ban_kind kind;
+	char subject[STORE_TEXT_MAX + 1]; /* the ID, the hex key hash, or the caller text */
+	char reason[257];
+	char by[65];
+	int64_t since; /* Unix seconds */
+};
+struct err store_batch_ban_add(struct store_batch *b, const struct store_ban *ban);      /* ALREADY_EXISTS */
+struct err store_batch_ban_remove(struct store_batch *b, enum store_ban_kind kind, const char *subject); /* NOT_FOUND */
+
+/* Small named values: the root set, wrapped keys, the replica's own name.  name: 1..64 of [a-z0-9._-]; 1..60 000 bytes. */
+struct err store_batch_put(struct store_batch *b, const char *name, struct bytes value);
+struct err store_batch_delete(struct store_batch *b, const char *name); /* NOT_FOUND */
+
+/* Retention: drop the records of up to `max_tiles` oldest whole tiles in which every certificate ended before
+ * `ended_before` (Unix seconds), keeping their leaf hashes; *dropped counts records. */
+struct err store_batch_retain(struct store_batch *b, int64_t ended_before, unsigned max_tiles, uint64_t *dropped);
+
+/* ---- reading: a view is one consistent snapshot; keep it short-lived (milliseconds) ---- */
+struct store_view;
+struct err store_view_open(struct store *s, struct store_view **out);
+void store_view_close(struct store_view *v); /* NULL is allowed */
+static inline void auto_store_view(struct store_view **p) { store_view_close(*p); }
+
+/* First index still there, and one past the last ever used. */
+struct err store_view_range(struct store_view *v, uint64_t *first, uint64_t *end);
+/* NOT_FOUND if never used or dropped; DATA_LOSS if the stored bytes do not parse. */
+struct err store_view_record(struct store_view *v, uint64_t index, struct store_record *out);
+struct err store_view_leaf_hash(struct store_view *v, uint64_t index, uint8_t out[STORE_HASH_LEN]); /* also for dropped ones */
+struct err store_view_token(struct store_view *v, const uint8_t hash[STORE_HASH_LEN], struct store_token *out); /* NOT_FOUND */
+/* Iterate: start with *cursor all zero; fills out; NOT_FOUND at the end. */
+struct store_cursor { uint8_t key[80]; size_t len; };
+struct err store_view_token_next(struct store_view *v, struct store_cursor *cursor, struct store_token *out);
+struct err store_view_ban_next(struct store_view *v, struct store_cursor *cursor, struct store_ban *out);
+/* Named value, appended to *out; NOT_FOUND. */
+struct err store_view_get(struct store_view *v, const char *name, struct buf *out);
+
+/* ---- indexes ----
+ * Catch up by at most max_records (0: all); *behind is how many are left.  One thread at a time, any one. */
+struct err store_index_catch_up(struct store *s, uint64_t max_records, uint64_t *behind);
+
+struct store_query {
+	struct bytes serial;      /* exact; empty: any */
+	struct bytes spiffe_id;   /* exact; empty: any */
+	int64_t expires_from, expires_to; /* not_after in [from, to); both 0: any */
+	int64_t issued_from, issued_to;   /* time_ms in [from, to); both 0: any */
+	bool newest_first;
+	uint64_t after;           /* page: continue after this index; UINT64_MAX: from the start */
+	uint32_t limit;           /* 1..1000 records returned */
+	uint32_t scan_limit;      /* at most so many records looked at; 0: 100 000 */
+};
+/* Calls `row` for each match in order (the record's views last for the call).  *next is the index to pass as `after` for
+ * the next page, UINT64_MAX when there is none.  Uses the best index; the caller catches up first for complete answers. */
+struct err store_query(struct store *s, const struct store_query *q,
+                       struct err (*row)(void *ctx, const struct store_record *r), void *ctx, uint64_t *next);
+
+struct store_stats {
+	uint64_t records_first, records_end, index_behind;
+	uint64_t map_bytes, used_bytes, index_used_bytes;
+	uint64_t tokens, bans;
+};
+struct err store_stats(struct store *s, struct store_stats *out);
+
+#endif
