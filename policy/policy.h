@@ -1,0 +1,78 @@
+/* policy.h: (caller, csr facts, rules) -> grant or denial.  Pure: no I/O, no clock; any thread.
+ *
+ * Rules are tried in order; the first whose matches all hold decides; none: denied.  A rule's templates take attributes
+ * of the caller ("spiffe://{trust_domain}/ns/{k8s.namespace}/sa/{k8s.service_account}"): an attribute that is missing, or
+ * whose value could leave its place (a '/' in it, or nothing at all), denies.  Patterns: exact, or glob with '*' (any
+ * characters but '/'), '**' (any characters), '?' (one character, not '/'). */
+#ifndef SIGNET_POLICY_POLICY_H
+#define SIGNET_POLICY_POLICY_H
+
+#include "base/own.h"
+#include "conf/conf.h"
+#include "csr/csr.h"
+#include "csr/spiffe.h"
+
+#define POLICY_ATTRIBUTES_MAX 64
+#define POLICY_NAME_MAX 64        /* bytes of an attribute's name without NUL */
+#define POLICY_VALUE_MAX 2048     /* bytes of its value without NUL */
+#define POLICY_NAMES_MAX 16       /* DNS and IP names of one grant */
+#define POLICY_DNS_MAX 253        /* RFC 1035 s2.3.4 without the final dot */
+
+/* Who was authenticated, by what evidence.  Made in ra/ once, read-only afterwards. */
+enum caller_kind { CALLER_NONE, CALLER_JWT, CALLER_MTLS, CALLER_JOIN_TOKEN };
+struct caller;
+struct err caller_new(enum caller_kind kind, const char *id, struct caller **out); /* id: for log, record and bans */
+/* Attributes are multi-valued: adding a name twice gives it two values.  INVALID_ARGUMENT: a bound, a NUL, bad name
+ * ([a-z0-9_.-]).  Standard ones: method (jwt|mtls|join_token), trust_domain, spiffe_id, issuer, claim.NAME (strings,
+ * numbers, booleans; arrays of strings are multi-valued; nested objects claim.A.B), k8s.namespace, k8s.service_account,
+ * k8s.pod, k8s.pod_uid, k8s.node, cluster (the clusterid header). */
+struct err caller_add(struct caller *c, const char *name, struct bytes value);
+enum caller_kind caller_kind(const struct caller *c);
+const char *caller_id(const struct caller *c);
+/* First value; NULL if there is none. */
+const char *caller_get(const struct caller *c, const char *name);
+void caller_free(struct caller *c);
+static inline void auto_caller(struct caller **p) { caller_free(*p); }
+
+/* What is asked beyond the caller. */
+struct policy_request {
+	const struct key_info *key;  /* of the CSR */
+	int64_t validity;            /* seconds; 0: not asked */
+	const char *impersonate;     /* SPIFFE ID or "" */
+	const char *issuer;          /* CertSigner or "" for the default */
+};
+
+struct policy_name {
+	uint8_t tag;                 /* 2 dNSName, 7 iPAddress (GeneralName) */
+	uint8_t len;                 /* octets */
+	uint8_t value[POLICY_DNS_MAX];
+};
+/* What policy allows; the only source of names in a certificate. */
+struct policy_grant {
+	char spiffe_id[SPIFFE_ID_MAX + 1];
+	int64_t lifetime;            /* seconds, clamped by the rule, never above cert.max_lifetime */
+	const char *rule, *issuer;   /* borrowed from the conf */
+	uint8_t name_count;
+	struct policy_name names[POLICY_NAMES_MAX];
+};
+
+/* Check what the schema cannot: templates and patterns well formed, rule names unique, key types known, lifetimes within
+ * the server's.  INVALID_ARGUMENT: problem (size bytes) says rule and reason.  Call once after conf_load(). */
+struct err policy_check(const struct conf *conf, char *problem, size_t size);
+
+/* Decide.  OK: *grant is filled.  Codes are safe for the client (no rule names, no attribute values):
+ * PERMISSION_DENIED: no rule, a deny rule, a template that cannot be filled, key type, issuer, impersonation not allowed
+ * or its trust domain is another; INVALID_ARGUMENT: the validity asked is above cert.max_lifetime (refused, istio.md 1);
+ * above the rule's it is clamped; zero or negative is "not asked". */
+struct err policy_decide(const struct conf *conf, const struct caller *caller, const struct policy_request *req,
+                         struct policy_grant *grant);
+
+/* The same, told: one line a rule with what matched and what did not, for the log and `signet policy test`.  Values of the
+ * caller may appear in it (log escapes them). */
+struct err policy_explain(const struct conf *conf, const struct caller *caller, const struct policy_request *req,
+                          struct buf *out);
+
+/* pattern against text, as above. */
+bool policy_glob(const char *pattern, struct bytes text);
+
+#endif
