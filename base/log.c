@@ -1,0 +1,141 @@
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+struct line {
+	char *at, *end; /* end leaves room for the closing of the line */
+	bool json;
+};
+
+static bool line_put(struct line *l, const char *s, size_t n)
+{
+	if (n > (size_t)(l->end - l->at)) return false;
+	memcpy(l->at, s, n);
+	l->at += n;
+	return true;
+}
+
+/* Length of the well-formed UTF-8 sequence at p (RFC 3629 s4), 0 if there is none. */
+static size_t utf8_len(const uint8_t *p, size_t left)
+{
+	static const struct { uint8_t lo, hi, n, lo2, hi2; } forms[] = {
+		{ 0x00, 0x7f, 1, 0, 0 },       { 0xc2, 0xdf, 2, 0x80, 0xbf }, { 0xe0, 0xe0, 3, 0xa0, 0xbf },
+		{ 0xe1, 0xec, 3, 0x80, 0xbf }, { 0xed, 0xed, 3, 0x80, 0x9f }, { 0xee, 0xef, 3, 0x80, 0xbf },
+		{ 0xf0, 0xf0, 4, 0x90, 0xbf }, { 0xf1, 0xf3, 4, 0x80, 0xbf }, { 0xf4, 0xf4, 4, 0x80, 0x8f },
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		size_t n = forms[i].n;
+
+		if (p[0] < forms[i].lo || p[0] > forms[i].hi) continue;
+		if (n > left || (n > 1 && (p[1] < forms[i].lo2 || p[1] > forms[i].hi2))) return 0;
+		for (size_t k = 2; k < n; k++)
+			if ((p[k] & 0xc0) != 0x80) return 0;
+		return n;
+	}
+	return 0;
+}
+
+static bool line_put_escaped(struct line *l, struct bytes v)
+{
+	bool cut = v.len > LOG_VALUE_MAX;
+	size_t len = cut ? LOG_VALUE_MAX : v.len;
+
+	for (size_t i = 0; i < len;) {
+		uint8_t c = v.data[i];
+		size_t n = utf8_len(v.data + i, len - i);
+		char esc[8];
+
+		if (n > 1 || (n == 1 && c >= 0x20 && c != 0x7f && c != '"' && c != '\\')) {
+			if (!line_put(l, (const char *)v.data + i, n)) return false;
+			i += n;
+			continue;
+		}
+		(void)snprintf(esc, sizeof(esc), c == '"' || c == '\\' ? "\\%c" : l->json ? "\\u%04x" : "\\x%02x", c);
+		if (!line_put(l, esc, strlen(esc))) return false;
+		i++;
+	}
+	return !cut || line_put(l, "...", 3);
+}
+
+static bool needs_quotes(struct bytes v)
+{
+	if (v.len == 0) return true;
+	for (size_t i = 0; i < v.len; i++)
+		if (v.data[i] <= ' ' || v.data[i] == '"' || v.data[i] == '\\' || v.data[i] == '=' || v.data[i] >= 0x7f) return true;
+	return false;
+}
+
+static bool line_put_text(struct line *l, struct bytes v)
+{
+	if (!l->json && !needs_quotes(v) && v.len <= LOG_VALUE_MAX) return line_put(l, (const char *)v.data, v.len);
+	return line_put(l, "\"", 1) && line_put_escaped(l, v) && line_put(l, "\"", 1);
+}
+
+static bool line_put_value(struct line *l, const struct field *f)
+{
+	char tmp[2 * LOG_VALUE_MAX + 1];
+
+	switch (f->kind) {
+	case FIELD_INT:
+		(void)snprintf(tmp, sizeof(tmp), "%lld", (long long)f->num);
+		return line_put(l, tmp, strlen(tmp));
+	case FIELD_HEX:
+		bytes_hex(BYTES(f->bytes.data, f->bytes.len > LOG_VALUE_MAX ? LOG_VALUE_MAX : f->bytes.len), tmp);
+		return line_put_text(l, bytes_str(tmp));
+	case FIELD_BYTES:
+		return line_put_text(l, f->bytes);
+	default:
+		return line_put_text(l, bytes_str(f->str == NULL ? "" : f->str));
+	}
+}
+
+/* All of the field or nothing. */
+static bool line_put_field(struct line *l, const struct field *f)
+{
+	char *before = l->at;
+
+	if ((l->json ? line_put(l, ",\"", 2) : line_put(l, " ", 1)) && line_put(l, f->key, strlen(f->key)) &&
+	    line_put(l, l->json ? "\":" : "=", l->json ? 2 : 1) && line_put_value(l, f))
+		return true;
+	l->at = before;
+	return false;
+}
+
+size_t log_format(const struct log *log, enum log_level level, const char *event, const struct field *fields,
+                  char out[LOG_LINE_MAX])
+{
+	struct line l = { .at = out, .end = out + LOG_LINE_MAX - 32, .json = log->json };
+	int64_t ms = clock_wall_ms();
+	char when[CLOCK_TEXT_MAX], stamp[CLOCK_TEXT_MAX + 8];
+	bool whole = true;
+
+	clock_text(ms / 1000, when);
+	(void)snprintf(stamp, sizeof(stamp), "%.19s.%03dZ", when, (int)(ms % 1000));
+	(void)line_put(&l, log->json ? "{\"time\":\"" : "", log->json ? 9 : 0);
+	(void)line_put(&l, stamp, strlen(stamp));
+	(void)line_put(&l, log->json ? "\"" : "", log->json ? 1 : 0);
+	(void)line_put_field(&l, &F_STR("level", level_names[level]));
+	(void)line_put_field(&l, &F_STR("process", log->process));
+	(void)line_put_field(&l, &F_STR("event", event));
+	for (; fields->key != NULL; fields++) whole = line_put_field(&l, fields) && whole;
+	l.end = out + LOG_LINE_MAX;
+	if (!whole) (void)(log->json ? line_put(&l, ",\"truncated\":true", 17) : line_put(&l, " truncated=true", 15));
+	(void)line_put(&l, log->json ? "}\n" : "\n", log->json ? 2 : 1);
+	return (size_t)(l.at - out);
+}
+
+void log_write(const struct log *log, enum log_level level, const char *event, const struct field *fields)
+{
+	char line[LOG_LINE_MAX];
+	size_t len = log_format(log, level, event, fields, line);
+	ssize_t n = write(STDERR_FILENO, line, len);
+
+	(void)n; /* there is nowhere to report a log that cannot be written */
+}
