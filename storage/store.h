@@ -61,6 +61,8 @@ struct store_batch;
 struct err store_batch_begin(struct store *s, struct store_batch **out);
 /* Append; r->index is set.  The views need not outlive the call. */
 struct err store_batch_append(struct store_batch *b, struct store_record *r);
+/* The index that the next append will get. */
+uint64_t store_batch_next(const struct store_batch *b);
 /* Durable or nothing.  The batch is gone afterwards either way. */
 struct err store_batch_commit(struct store_batch *b);
 void store_batch_abort(struct store_batch *b); /* NULL is allowed */
@@ -78,10 +80,16 @@ struct store_token {
 };
 /* ALREADY_EXISTS if the hash or the id is there. */
 struct err store_batch_token_add(struct store_batch *b, const struct store_token *t);
-/* Spend for the record at `index` of this very batch.  Outcomes: OK; ALREADY_EXISTS with *earlier set: spent before with
- * the same key hash; PERMISSION_DENIED: spent with another key, revoked or expired at `now`; NOT_FOUND. */
-struct err store_batch_token_spend(struct store_batch *b, const uint8_t hash[STORE_HASH_LEN],
-                                   const uint8_t key_hash[STORE_HASH_LEN], int64_t now, uint64_t index, uint64_t *earlier);
+/* Spend for record `index` of this very batch: one already appended, or the one appended next (so that a refusal leaves
+ * no record; a commit without that record is refused as INTERNAL).  OK; ALREADY_EXISTS with *earlier set: spent before
+ * with the same key hash (maybe in this batch: answer after its commit); PERMISSION_DENIED: spent with another key,
+ * revoked or expired at `now`; NOT_FOUND.  Anything but OK changes nothing, and the batch goes on. */
+struct store_spend {
+	uint8_t hash[STORE_HASH_LEN], key_hash[STORE_HASH_LEN];
+	int64_t now; /* Unix seconds */
+	uint64_t index;
+};
+struct err store_batch_token_spend(struct store_batch *b, const struct store_spend *spend, uint64_t *earlier);
 /* NOT_FOUND; ALREADY_EXISTS if it was revoked; FAILED_PRECONDITION if spent. */
 struct err store_batch_token_revoke(struct store_batch *b, const char *id);
 /* Drop tokens that expired before `before` (their records stay); at most `max`; *dropped says how many. */
