@@ -7,9 +7,8 @@
  *
  * Records are an append-only sequence: index 0, 1, 2, ... never reused, also after retention.  They are laid out in tiles
  * of 256, so that an RFC 6962 tree can be put over them: the leaf hash of a record is SHA-256(0x00 || its stored bytes).
- * Retention drops whole tiles and keeps their 256 leaf hashes.  Look-up indexes (serial, SPIFFE ID, expiry) live in an
- * environment of their own, are not synced with a commit, catch up when asked, and are rebuilt from the records whenever
- * they are missing, older or damaged.  Format and on-disk layout: docs/protocols/storage.md. */
+ * Retention drops whole tiles and keeps their 256 leaf hashes.  Look-ups: storage/query.h.  Format and on-disk layout:
+ * docs/protocols/storage.md. */
 #ifndef SIGNET_STORAGE_STORE_H
 #define SIGNET_STORAGE_STORE_H
 
@@ -56,7 +55,9 @@ struct store_record { /* views are borrowed: from the caller on write, from the 
 	struct bytes cert;       /* DER */
 };
 
-/* ---- one batch: one durable transaction; the writer thread only ---- */
+/* ---- one batch: one durable transaction; the writer thread only, the same one from begin to commit ----
+ * When the map has to grow, the batch waits up to 5 s until no view is open (so the writer thread holds none meanwhile)
+ * and then repeats itself in the bigger map.  An error of the engine fails the whole batch: commit returns it again. */
 struct store_batch;
 struct err store_batch_begin(struct store *s, struct store_batch **out);
 /* Append; r->index is set.  The views need not outlive the call. */
@@ -115,7 +116,8 @@ struct err store_batch_delete(struct store_batch *b, const char *name); /* NOT_F
  * `ended_before` (Unix seconds), keeping their leaf hashes; *dropped counts records. */
 struct err store_batch_retain(struct store_batch *b, int64_t ended_before, unsigned max_tiles, uint64_t *dropped);
 
-/* ---- reading: a view is one consistent snapshot; keep it short-lived (milliseconds) ---- */
+/* ---- reading: a view is one consistent snapshot; keep it short-lived (milliseconds), and open no second one under it.
+ * UNAVAILABLE: the map is being grown or the engine reopened, for longer than 5 s; try again ---- */
 struct store_view;
 struct err store_view_open(struct store *s, struct store_view **out);
 void store_view_close(struct store_view *v); /* NULL is allowed */
@@ -133,31 +135,5 @@ struct err store_view_token_next(struct store_view *v, struct store_cursor *curs
 struct err store_view_ban_next(struct store_view *v, struct store_cursor *cursor, struct store_ban *out);
 /* Named value, appended to *out; NOT_FOUND. */
 struct err store_view_get(struct store_view *v, const char *name, struct buf *out);
-
-/* ---- indexes ----
- * Catch up by at most max_records (0: all); *behind is how many are left.  One thread at a time, any one. */
-struct err store_index_catch_up(struct store *s, uint64_t max_records, uint64_t *behind);
-
-struct store_query {
-	struct bytes serial;      /* exact; empty: any */
-	struct bytes spiffe_id;   /* exact; empty: any */
-	int64_t expires_from, expires_to; /* not_after in [from, to); both 0: any */
-	int64_t issued_from, issued_to;   /* time_ms in [from, to); both 0: any */
-	bool newest_first;
-	uint64_t after;           /* page: continue after this index; UINT64_MAX: from the start */
-	uint32_t limit;           /* 1..1000 records returned */
-	uint32_t scan_limit;      /* at most so many records looked at; 0: 100 000 */
-};
-/* Calls `row` for each match in order (the record's views last for the call).  *next is the index to pass as `after` for
- * the next page, UINT64_MAX when there is none.  Uses the best index; the caller catches up first for complete answers. */
-struct err store_query(struct store *s, const struct store_query *q,
-                       struct err (*row)(void *ctx, const struct store_record *r), void *ctx, uint64_t *next);
-
-struct store_stats {
-	uint64_t records_first, records_end, index_behind;
-	uint64_t map_bytes, used_bytes, index_used_bytes;
-	uint64_t tokens, bans;
-};
-struct err store_stats(struct store *s, struct store_stats *out);
 
 #endif
