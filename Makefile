@@ -49,6 +49,7 @@ ALL_LIBS := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl -luv -
 READY    := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p)).c),$(p)))
 
 .PHONY: all
+
 all: $(READY:%=$(B)/bin/%)
 
 # Headers that are generated must be there before the first compilation.
@@ -101,3 +102,5 @@ replay: $(REPLAYS)
 .PHONY: clean
 clean:
 	rm -rf build
+.PHONY: lib
+lib: $(LIB)
