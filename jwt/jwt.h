@@ -18,10 +18,11 @@
 
 struct jwt_keys; /* opaque */
 
-/* Parse a JWK Set.  Unknown kty, use other than absent/"sig"/"jwt-svid", key_ops without "verify", unknown crv: that key
- * is skipped (RFC 7517 s5); private or symmetric members (d, k): the whole set is refused, and it says so.
- * INVALID_ARGUMENT: bad JSON, duplicate keys in JSON, a malformed or weak known key, two keys with the same kid, more than
- * JWKS_KEYS_MAX, or no usable key. */
+/* Parse a JWK Set.  Unknown kty, crv or alg, use other than absent/"sig"/"jwt-svid", key_ops without "verify": that key
+ * is skipped (RFC 7517 s5); private or symmetric members (d, k ...) on any key: the whole set is refused, and it says so.
+ * INVALID_ARGUMENT: bad JSON, duplicate keys in JSON, a malformed or weak known key, an alg that does not go with it, two
+ * usable keys with the same kid, more than JWKS_KEYS_MAX.  NOT_FOUND: a sound set without a usable key: its issuer has
+ * withdrawn all keys (SPIFFE bundle, `"keys": []`), so keys known from before must no longer be used. */
 struct err jwt_keys_parse(struct bytes json, struct jwt_keys **out);
 size_t jwt_keys_count(const struct jwt_keys *keys);
 /* Keys that were skipped as unknown. */
@@ -30,8 +31,10 @@ void jwt_keys_free(struct jwt_keys *keys); /* NULL is allowed */
 static inline void auto_jwt_keys(struct jwt_keys **p) { jwt_keys_free(*p); }
 
 /* The unverified view: header fields and the `iss` claim, to choose the issuer; nothing of it may be trusted.
- * INVALID_ARGUMENT: length, not three base64url parts, bad JSON, `crit` present (RFC 7515 s4.1.11), `b64`, an alg that we
- * never take, typ other than absent, "JWT", "JOSE", "at+jwt" (any case). */
+ * INVALID_ARGUMENT: length, not three base64url parts, bad JSON, `crit` (RFC 7515 s4.1.11) or `b64`, a header that brings
+ * or points to a key (jku, jwk, x5u, x5c: RFC 8725 s3.10; x5t and unknown members are ignored), an alg that we never take,
+ * typ other than absent, "JWT", "JOSE", "at+jwt" (any case), iss over 511 bytes or not a string.  The signature part is not
+ * decoded.  An empty kid counts as absent (old Kubernetes tokens have it). */
 struct jwt_peek {
 	char alg[8];
 	char kid[JWT_KID_MAX + 1]; /* "" if absent */
@@ -50,7 +53,8 @@ struct jwt_expect {
 
 /* Verify signature and claims: `iss` equal, `aud` a string or array holding one of ours, `exp` present and ahead, `nbf`
  * and `iat`, if there, not ahead.  With a kid, only that key; without, only if exactly one key of the set goes with alg.
- * OK: *claims is the caller's reference.  UNAUTHENTICATED otherwise, the reason names the check. */
+ * Everything that jwt_peek() refuses is refused.  OK: *claims is the caller's reference.  UNAUTHENTICATED otherwise, the
+ * reason names the check; RESOURCE_EXHAUSTED: no memory. */
 struct err jwt_verify(struct bytes compact, struct jwt_keys *keys, const struct jwt_expect *expect, json_t **claims);
 
 #endif
