@@ -1,8 +1,9 @@
 /* der.h: strict DER (X.690 s8, s10, s11) reader and writer; the only place where this project parses or builds ASN.1 by hand.
  *
  * Any thread; no I/O, no allocation in the reader.  A `struct bytes` is the cursor: each take shrinks it from the front
- * and leaves it untouched when it fails.  Refused everywhere (INVALID_ARGUMENT): indefinite or non-minimal lengths,
- * high tag numbers, truncated values, lengths over 1 GiB.  Strict is not blind: an empty value is legal wherever the
+ * and leaves it untouched when it fails.  (Cursor and result may be one view: it then descends into the element.)
+ * Refused everywhere (INVALID_ARGUMENT): indefinite or non-minimal lengths, high tag numbers, strings in pieces,
+ * truncated values, lengths over 1 GiB.  Strict is not blind: an empty value is legal wherever the
  * ASN.1 type allows it (pilot-agent sends `O=` as a zero-length PrintableString). */
 #ifndef SIGNET_DER_DER_H
 #define SIGNET_DER_DER_H
@@ -55,7 +56,8 @@ struct err der_take_octet_bits(struct bytes *in, struct bytes *octets);
 /* BIT STRING of named bits, up to 16 (KeyUsage): *bits has named bit n at value 1 << n; trailing zero bits refused
  * (X.690 s11.2.2). */
 struct err der_take_named_bits(struct bytes *in, uint16_t *bits);
-/* UTCTime or GeneralizedTime exactly as RFC 5280 s4.1.2.5 allows (with seconds, Z, no fraction), to Unix seconds. */
+/* UTCTime or GeneralizedTime exactly as RFC 5280 s4.1.2.5 allows (with seconds, Z, no fraction), to Unix
+ * seconds; so GeneralizedTime before 2050 is refused. */
 struct err der_take_time(struct bytes *in, int64_t *unix_seconds);
 
 /* ---- writer ----
