@@ -1,0 +1,107 @@
+/* check.c: what a text must look like beyond its length.  Syntax only; whether it makes sense together is load.c's. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "conf/schema.h"
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGIT "0123456789"
+
+static bool all_of(const char *text, const char *accept)
+{
+	return text[strspn(text, accept)] == '\0';
+}
+
+const char *check_trust_domain(const char *text)
+{
+	/* SPIFFE-ID s2.1 */
+	return all_of(text, LOWER DIGIT "._-") ? NULL
+					       : "a trust domain: lower-case letters, digits, '.', '-' and '_' (example.org)";
+}
+
+/* RFC 1123 s2.1: labels of 1..63 letters, digits and inner hyphens. */
+static bool is_host_name(const char *text)
+{
+	size_t label = 0, len = strlen(text);
+	if (len == 0 || len > 253 || !all_of(text, LOWER UPPER DIGIT ".-")) return false;
+	for (size_t i = 0; i < len; i++) {
+		bool edge = label == 0 || text[i + 1] == '.' || text[i + 1] == '\0';
+		if (text[i] == '.') {
+			if (label == 0 || text[i + 1] == '\0') return false;
+			label = 0;
+			continue;
+		}
+		if (++label > 63 || (text[i] == '-' && edge)) return false;
+	}
+	return true;
+}
+
+static bool is_ip(int family, const char *text)
+{
+	uint8_t address[16];
+	return inet_pton(family, text, address) == 1;
+}
+
+const char *check_address(const char *text)
+{
+	static const char expected[] = "HOST:PORT, [IPV6]:PORT or :PORT";
+	char host[256];
+	const char *colon = strrchr(text, ':');
+	size_t len = colon == NULL ? 0 : (size_t)(colon - text);
+	int64_t port;
+	if (text[0] == '\0') return NULL; /* where "" may not be, the minimum length says so */
+	if (colon == NULL || len >= sizeof(host) || !schema_parse_number(colon + 1, &port) || port > 65535) return expected;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (host[0] == '[' && len > 1 && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		return is_ip(AF_INET6, host + 1) ? NULL : expected;
+	}
+	return len == 0 || is_host_name(host) ? NULL : expected;
+}
+
+const char *check_user(const char *text)
+{
+	if (text[0] == '\0') return NULL;
+	return all_of(text, LOWER UPPER DIGIT "._-") && text[0] != '-' ? NULL : "the name of a user or group of this system";
+}
+
+const char *check_cidr(const char *text)
+{
+	static const char expected[] = "a network as ADDRESS/BITS (10.0.0.0/8, fd00::/8) with no bit set after BITS";
+	char address[64];
+	uint8_t raw[16];
+	const char *slash = strchr(text, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash - text);
+	int64_t bits;
+	if (slash == NULL || len >= sizeof(address) || !schema_parse_number(slash + 1, &bits)) return expected;
+	memcpy(address, text, len);
+	address[len] = '\0';
+	int family = strchr(address, ':') != NULL ? AF_INET6 : AF_INET;
+	int64_t width = family == AF_INET6 ? 128 : 32;
+	if (bits > width || inet_pton(family, address, raw) != 1) return expected;
+	for (int64_t i = bits; i < width; i++)
+		if ((raw[i / 8] & (0x80 >> (i % 8))) != 0) return expected;
+	return NULL;
+}
+
+const char *check_pattern(const char *text)
+{
+	return strstr(text, "***") == NULL ? NULL : "a pattern: '*' within a segment, '**' across segments";
+}
+
+const char *check_dns_name_or_ip(const char *text)
+{
+	return is_ip(AF_INET, text) || is_ip(AF_INET6, text) || is_host_name(text) ? NULL : "a DNS name or an IP address";
+}
+
+const char *check_label(const char *text)
+{
+	return all_of(text, LOWER UPPER DIGIT "._/-") ? NULL : "a name of letters, digits, '.', '-', '_' and '/'";
+}
+
+const char *check_url(const char *text)
+{
+	return strpbrk(text, " \t") == NULL ? NULL : "the issuer exactly as in the token's iss claim, without spaces";
+}

@@ -1,0 +1,174 @@
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/own.h"
+#include "conf/schema.h"
+
+#define CONF_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define CONF_IMAGE_MAX (sizeof(struct conf) + CONF_POOL_MAX)
+
+const char *conf_text(const struct conf *c, conf_str s)
+{
+	return s < c->pool_len ? c->pool + s : "";
+}
+
+const char *conf_item(const struct conf *c, struct conf_list list, uint32_t i)
+{
+	uint32_t at;
+	if (i >= list.count || __builtin_add_overflow(list.first, i, &at) || at >= c->string_count) return "";
+	return conf_text(c, c->strings[at]);
+}
+
+bool conf_list_has(const struct conf *c, struct conf_list list, const char *value)
+{
+	for (uint32_t i = 0; i < list.count; i++)
+		if (strcmp(conf_item(c, list, i), value) == 0) return true;
+	return false;
+}
+
+static struct err write_all(int fd, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+		if (n < 0 && errno == EINTR) continue;
+		if (n <= 0) FAIL_BY(ERR_UNAVAILABLE, "conf: cannot write the image", errno);
+		p += n;
+		len -= (size_t)n;
+	}
+	return OK;
+}
+
+struct err conf_seal(const struct conf *c, int *fd)
+{
+	AUTO(fd) int memfd = memfd_create("signet-conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memfd < 0) FAIL_BY(ERR_UNAVAILABLE, "conf: memfd_create failed", errno);
+	TRY(write_all(memfd, c, c->size));
+	if (fcntl(memfd, F_ADD_SEALS, CONF_SEALS) != 0) FAIL_BY(ERR_UNAVAILABLE, "conf: cannot seal the image", errno);
+	*fd = MOVE_FD(memfd);
+	return OK;
+}
+
+/* ---- what conf_map() believes: nothing, until every value has been compared with the schema ---- */
+
+static bool text_ok(const struct conf *c, conf_str s)
+{
+	return s < c->pool_len; /* and the pool ends in a NUL */
+}
+
+static bool list_ok(const struct conf *c, struct conf_list l)
+{
+	return l.first <= c->string_count && l.count <= c->string_count - l.first;
+}
+
+static bool choice_ok(const struct schema_item *item, int64_t value)
+{
+	for (const struct schema_choice *o = item->choices; o->text != NULL; o++)
+		if (o->value == value) return true;
+	return false;
+}
+
+static bool number_ok(const struct schema_item *item, const char *at)
+{
+	int64_t v = 0; /* little-endian or 8 bytes: an enum of 4 bytes is read by its own width */
+	uint32_t narrow;
+	if (item->size == sizeof(narrow)) {
+		memcpy(&narrow, at, sizeof(narrow));
+		v = narrow;
+	} else {
+		memcpy(&v, at, sizeof(v));
+	}
+	return item->type == SCHEMA_ENUM ? choice_ok(item, v) : v >= item->min && v <= item->max;
+}
+
+static bool value_ok(const struct conf *c, const struct schema_item *item, const char *base)
+{
+	const char *at = base + item->offset;
+	conf_str text;
+	struct conf_list list;
+	switch (item->type) {
+	case SCHEMA_TEXT:
+	case SCHEMA_PATH:
+	case SCHEMA_CHOICE:
+		memcpy(&text, at, sizeof(text));
+		return text_ok(c, text);
+	case SCHEMA_TEXTS:
+		memcpy(&list, at, sizeof(list));
+		return list_ok(c, list);
+	case SCHEMA_BOOL:
+		return *(const unsigned char *)at <= 1; /* any other bit pattern in a bool is undefined behaviour */
+	case SCHEMA_NUMBER:
+	case SCHEMA_SECONDS:
+	case SCHEMA_MICROS:
+	case SCHEMA_ENUM:
+		return number_ok(item, at);
+	case SCHEMA_MATCH:
+		memcpy(&list, at, sizeof(list)); /* match_first, match_count */
+		return list.first <= c->match_count && list.count <= c->match_count - list.first;
+	case SCHEMA_ISSUERS:
+	case SCHEMA_RULES:
+		break; /* elements are checked one by one */
+	}
+	return true;
+}
+_Static_assert(offsetof(struct conf_rule, match_count) == offsetof(struct conf_rule, match_first) + sizeof(uint32_t),
+	       "value_ok and the loader take match_first, match_count as one range");
+
+static bool values_ok(const struct conf *c, const struct schema_table *table, const void *base)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (!value_ok(c, &table->items[i], base)) return false;
+	return true;
+}
+
+static bool header_ok(const struct conf *c, size_t size)
+{
+	return size > offsetof(struct conf, pool) && c->version == CONF_VERSION && c->size == size &&
+	       c->pool_len == size - offsetof(struct conf, pool) && c->pool[0] == '\0' && c->pool[c->pool_len - 1] == '\0' &&
+	       c->issuer_count <= CONF_ISSUERS_MAX && c->rule_count <= CONF_RULES_MAX && c->match_count <= CONF_MATCHES_MAX &&
+	       c->string_count <= CONF_STRINGS_MAX && *(const unsigned char *)&c->rules_built_in <= 1;
+}
+
+static bool image_ok(const struct conf *c, size_t size)
+{
+	if (!header_ok(c, size) || !values_ok(c, &schema_top, c)) return false;
+	for (uint32_t i = 0; i < c->string_count; i++)
+		if (!text_ok(c, c->strings[i])) return false;
+	for (uint32_t i = 0; i < c->match_count; i++)
+		if (!text_ok(c, c->matches[i].attribute) || !list_ok(c, c->matches[i].patterns)) return false;
+	for (uint32_t i = 0; i < c->issuer_count; i++)
+		if (!values_ok(c, &schema_issuer, &c->issuers[i])) return false;
+	for (uint32_t i = 0; i < c->rule_count; i++)
+		if (!values_ok(c, &schema_rule, &c->rules[i])) return false;
+	return true;
+}
+
+struct err conf_map(int fd, const struct conf **out)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+	/* without its seals somebody could change it after it was checked */
+	if (seals < 0 || (seals & CONF_SEALS) != CONF_SEALS) FAIL(ERR_DATA_LOSS, "conf: the image is not sealed");
+	if (fstat(fd, &st) != 0 || st.st_size < (off_t)sizeof(struct conf) || st.st_size > (off_t)CONF_IMAGE_MAX)
+		FAIL(ERR_DATA_LOSS, "conf: the image has a wrong size");
+	/* private: the kernel refuses a shared mapping of a write-sealed descriptor that is open for writing */
+	const struct conf *c = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (c == MAP_FAILED) FAIL_BY(ERR_DATA_LOSS, "conf: cannot map the image", errno);
+	if (!image_ok(c, (size_t)st.st_size)) {
+		munmap((void *)(uintptr_t)c, (size_t)st.st_size);
+		FAIL(ERR_DATA_LOSS, "conf: the image is damaged");
+	}
+	*out = c;
+	return OK;
+}
+
+void conf_unmap(const struct conf *c)
+{
+	if (c != NULL) munmap((void *)(uintptr_t)c, c->size);
+}

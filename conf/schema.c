@@ -1,0 +1,224 @@
+#include "conf/schema.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/own.h"
+
+#define AT(where, field) .offset = offsetof(struct where, field), .size = sizeof(((struct where *)NULL)->field)
+
+#define MINUTE 60
+#define HOUR 3600
+#define DAY 86400
+
+static const struct schema_choice tls_versions[] = { { "1.2", 12 }, { "1.3", 13 }, { NULL, 0 } };
+static const struct schema_choice ca_key_types[] = { { "p256", 0 },    { "p384", 0 },    { "ed25519", 0 }, { "rsa2048", 0 },
+						     { "rsa3072", 0 }, { "rsa4096", 0 }, { NULL, 0 } };
+static const struct schema_choice key_types[] = { { "p256", 0 }, { "p384", 0 }, { "ed25519", 0 }, { "rsa", 0 }, { NULL, 0 } };
+static const struct schema_choice log_formats[] = { { "text", CONF_LOG_TEXT }, { "json", CONF_LOG_JSON }, { NULL, 0 } };
+/* the values of base/log.h */
+static const struct schema_choice log_levels[] = { { "error", 0 }, { "warn", 1 }, { "info", 2 }, { "debug", 3 }, { NULL, 0 } };
+static const struct schema_choice issuer_kinds[] = {
+	{ "jwt", CONF_ISSUER_JWT },
+	{ "kubernetes", CONF_ISSUER_KUBERNETES },
+	{ NULL, 0 },
+};
+
+/* Names of control planes that a workload must not be able to pose as; istio.md 1 "istiod serving cert". */
+#define RESERVED_NAMES                                                                                                 \
+	"localhost, istiod, istiod.**, istiod-**, istio-pilot, istio-pilot.**, istio-ca, istio-ca.**, "                \
+	"istio-citadel, istio-citadel.**, istio-sidecar-injector, istio-sidecar-injector.**, signet, signet.**, "      \
+	"kubernetes, kubernetes.default, kubernetes.default.**"
+
+static const struct schema_item top_items[] = {
+	{ "trust_domain", SCHEMA_TEXT, 1, 255, NULL, AT(conf, trust_domain), .check = check_trust_domain,
+	  .help = "The SPIFFE trust domain: the name in every ID that Signet issues, spiffe://TRUST_DOMAIN/... Choose it once: "
+		  "changing it later means new certificates for everybody." },
+	{ "data_dir", SCHEMA_PATH, 1, PATH_MAX - 64, "/var/lib/signet", AT(conf, data_dir),
+	  .help = "Where the records, the CA key (encrypted) and the tokens live. Made with mode 0700 if it is not there; on a "
+		  "disk whose fdatasync is honest, because no certificate leaves before its record is in it." },
+	{ "run_dir", SCHEMA_PATH, 1, 64, "/run/signet", AT(conf, run_dir),
+	  .help = "Where the admin socket is made at each start." },
+	{ "user", SCHEMA_TEXT, 1, 32, "signet", AT(conf, user), .check = check_user,
+	  .help = "Whom to become when started as root. Ignored when the daemon is started as an ordinary user." },
+	{ "replica", SCHEMA_NUMBER, 1, 127, "1", AT(conf, replica),
+	  .help = "First octet of every serial number. Give each Signet that signs under the same root its own number, so that "
+		  "two of them can never make the same serial." },
+
+	{ "listen.address", SCHEMA_TEXT, 2, 300, ":15012", AT(conf, listen.address), .check = check_address,
+	  .help = "Where clients connect, as HOST:PORT or [IPV6]:PORT; :PORT listens on all addresses. 15012 is the port that "
+		  "Istio's agents expect of their CA." },
+	{ "listen.fronts", SCHEMA_NUMBER, 0, 64, "0", AT(conf, listen.fronts),
+	  .help = "Processes that serve clients; 0 means one for each core." },
+	{ "listen.max_connections", SCHEMA_NUMBER, 1, 1000000, "10000", AT(conf, listen.max_connections),
+	  .help = "Open connections of each front; one more is closed at once. An idle connection costs about 30 KiB." },
+	{ "listen.max_streams", SCHEMA_NUMBER, 1, 100000, "256", AT(conf, listen.max_streams),
+	  .help = "Requests that one connection may have in flight (HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS)." },
+	{ "listen.max_pending", SCHEMA_NUMBER, 1, 65536, "4096", AT(conf, listen.max_pending),
+	  .help = "Requests that one front may have in flight in all; past it the answer is RESOURCE_EXHAUSTED at once, so that "
+		  "those already accepted are still answered in time." },
+	{ "listen.handshake_timeout", SCHEMA_SECONDS, 1, 120, "10s", AT(conf, listen.handshake_timeout),
+	  .help = "How long a new connection may take to finish TLS and send its first request." },
+
+	{ "tls.names", SCHEMA_TEXTS, 1, 64, "localhost, 127.0.0.1, ::1, signet, istiod.istio-system.svc", AT(conf, tls.names),
+	  .check = check_dns_name_or_ip,
+	  .help = "DNS names and IP addresses in the daemon's own serving certificate: what clients call it by. No workload can "
+		  "get a certificate for one of these names." },
+	{ "tls.cert_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, tls.cert_file),
+	  .help = "Serve with this certificate chain (PEM, leaf first) instead of one from Signet's own CA. Goes with "
+		  "tls.key_file; both or none." },
+	{ "tls.key_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, tls.key_file),
+	  .help = "The private key of tls.cert_file (PEM)." },
+	{ "tls.min_version", SCHEMA_ENUM, 0, 0, "1.2", AT(conf, tls.min_version), .choices = tls_versions,
+	  .help = "The oldest TLS that clients may speak. Istio's agents speak 1.3, so 1.3 is a safe choice in a mesh." },
+	{ "tls.lifetime", SCHEMA_SECONDS, 10 * MINUTE, 90 * DAY, "24h", AT(conf, tls.lifetime),
+	  .help = "Lifetime of the daemon's own serving certificate; it renews by itself well before the end." },
+
+	{ "ca.key_type", SCHEMA_CHOICE, 0, 0, "p256", AT(conf, ca.key_type), .choices = ca_key_types,
+	  .help = "Algorithm of a new root key; an existing root keeps its own. p256 signs about fifty times faster than rsa4096 "
+		  "and every client takes it." },
+	{ "ca.key_encryption_key_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, ca.key_encryption_key_file),
+	  .help = "File of 32 random bytes under which the CA key is encrypted in data_dir; best on another disk, or a systemd "
+		  "credential (LoadCredential=, then /run/credentials/signetd.service/NAME). Empty: "
+		  "DATA_DIR/key-encryption-key, made with mode 0400 at first start." },
+	{ "ca.root_lifetime", SCHEMA_SECONDS, DAY, INT64_C(36500) * DAY, "3650d", AT(conf, ca.root_lifetime),
+	  .help = "Lifetime of a root that Signet makes itself; no certificate outlives its root." },
+	{ "ca.signer_threads", SCHEMA_NUMBER, 0, 64, "0", AT(conf, ca.signer_threads),
+	  .help = "Threads for slow signatures (p384, RSA); 0 means one for each core. p256 and ed25519 need none." },
+	{ "ca.allow_spiffe_ids", SCHEMA_TEXTS, 0, 256, "spiffe://TRUST_DOMAIN/**", AT(conf, ca.allow_spiffe_ids),
+	  .check = check_pattern,
+	  .help = "Patterns of the SPIFFE IDs that this CA may issue at all, whatever policy says: the process that holds the key "
+		  "checks them by itself. '*' matches within one path segment, '**' across segments." },
+	{ "ca.allow_dns_names", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_dns_names), .check = check_pattern,
+	  .help = "Patterns of the DNS names that this CA may put into workload certificates. None by default: a mesh works by "
+		  "SPIFFE IDs alone." },
+	{ "ca.allow_ip_ranges", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_ip_ranges), .check = check_cidr,
+	  .help = "Networks (10.0.0.0/8, fd00::/8) whose addresses this CA may put into workload certificates. None by default." },
+	{ "ca.reserved_names", SCHEMA_TEXTS, 0, 256, RESERVED_NAMES, AT(conf, ca.reserved_names), .check = check_pattern,
+	  .help = "Patterns of DNS names that no workload certificate may hold, even if ca.allow_dns_names has them: whoever holds "
+		  "such a name can pose as the control plane. tls.names are always reserved too." },
+	{ "ca.rate_per_front", SCHEMA_NUMBER, 1, 1000000, "50000", AT(conf, ca.rate_per_front),
+	  .help = "Certificates a second that the key's process signs for one front; bounds what a front that was taken over can "
+		  "get before it is noticed." },
+
+	{ "cert.default_lifetime", SCHEMA_SECONDS, MINUTE, 90 * DAY, "24h", AT(conf, cert.default_lifetime),
+	  .help = "Lifetime when neither the request nor the rule names one. Agents renew at about half of it." },
+	{ "cert.max_lifetime", SCHEMA_SECONDS, MINUTE, 365 * DAY, "90d", AT(conf, cert.max_lifetime),
+	  .help = "A request for more is refused, as Istio's CA refuses it; a rule's own max_lifetime shortens instead." },
+	{ "cert.key_types", SCHEMA_TEXTS, 1, 4, "p256, p384, ed25519, rsa", AT(conf, cert.key_types), .choices = key_types,
+	  .help = "Key types that clients may have; rsa means 2048 bits and more." },
+
+	{ "auth.mtls", SCHEMA_BOOL, 0, 1, "true", AT(conf, auth.mtls),
+	  .help = "Let a client renew with the certificate that it already has from this CA." },
+	{ "auth.join_tokens", SCHEMA_BOOL, 0, 1, "true", AT(conf, auth.join_tokens),
+	  .help = "Let a client ask for its first certificate with a one-time token (signet token create)." },
+	{ "auth.token_lifetime", SCHEMA_SECONDS, MINUTE, 365 * DAY, "1h", AT(conf, auth.token_lifetime),
+	  .help = "How long a join token can be used when `signet token create` does not say." },
+	{ "auth.token_max_lifetime", SCHEMA_SECONDS, MINUTE, 365 * DAY, "7d", AT(conf, auth.token_max_lifetime),
+	  .help = "The longest lifetime that `signet token create` may ask for." },
+
+	{ "storage.commit_wait", SCHEMA_MICROS, 0, 20000, "2ms", AT(conf, storage.commit_wait_us),
+	  .help = "Under load, how long a finished certificate may wait for others to be made durable in the same disk write. An "
+		  "idle daemon never waits." },
+	{ "storage.keep_expired", SCHEMA_SECONDS, 0, INT64_C(36500) * DAY, "90d", AT(conf, storage.keep_expired),
+	  .help = "How long the record of an expired certificate is kept; its hash is kept for ever." },
+
+	{ "log.format", SCHEMA_ENUM, 0, 0, "text", AT(conf, log.format), .choices = log_formats,
+	  .help = "One line an event on standard error, as key=value text or as a JSON object." },
+	{ "log.level", SCHEMA_ENUM, 0, 0, "info", AT(conf, log.level), .choices = log_levels,
+	  .help = "The least important events that are still logged. info has one line for each request." },
+
+	{ "metrics.address", SCHEMA_TEXT, 0, 300, "127.0.0.1:15014", AT(conf, metrics.address), .check = check_address,
+	  .help = "Where /metrics, /healthz/live and /healthz/ready answer over plain HTTP; \"\" switches them off." },
+
+	{ "admin.socket", SCHEMA_PATH, 1, 107, "RUN_DIR/admin.sock", AT(conf, admin.socket),
+	  .help = "The unix socket of the `signet` command." },
+	{ "admin.group", SCHEMA_TEXT, 0, 32, "", AT(conf, admin.group), .check = check_user,
+	  .help = "Members of this group may administer Signet, besides root and the daemon's own user." },
+	{ "admin.users", SCHEMA_TEXTS, 0, 64, "", AT(conf, admin.users), .check = check_user,
+	  .help = "These users may administer Signet too. The kernel tells who is calling; there is no password." },
+
+	{ "jwt_issuers", SCHEMA_ISSUERS, 0, CONF_ISSUERS_MAX, "", AT(conf, issuers),
+	  .help = "Who may vouch for a client by a signed token (JWT). Its claims become attributes that rules can match." },
+	{ "policy", SCHEMA_RULES, 0, CONF_RULES_MAX, "", AT(conf, rules),
+	  .help = "Who gets what: rules, tried in order; the first whose match holds decides, and nobody else gets anything. "
+		  "Without this key the built-in rules apply; with it, only what is written." },
+};
+
+static const struct schema_item issuer_items[] = {
+	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_jwt_issuer, name), .check = check_label,
+	  .help = "What logs and rules call this issuer (attribute `issuer`)." },
+	{ "issuer", SCHEMA_TEXT, 1, 1024, NULL, AT(conf_jwt_issuer, issuer), .check = check_url,
+	  .help = "The exact value that the token's `iss` claim must have." },
+	{ "jwks_file", SCHEMA_PATH, 1, PATH_MAX - 1, NULL, AT(conf_jwt_issuer, jwks_file),
+	  .help = "The issuer's public keys as a JWK set (RFC 7517). In Kubernetes: kubectl get --raw /openid/v1/jwks" },
+	{ "audiences", SCHEMA_TEXTS, 1, 32, NULL, AT(conf_jwt_issuer, audiences),
+	  .help = "One of these must be in the token's `aud` claim; a token made for somebody else is worth nothing here. Istio's "
+		  "agents send istio-ca." },
+	{ "kind", SCHEMA_ENUM, 0, 0, "jwt", AT(conf_jwt_issuer, kind), .choices = issuer_kinds,
+	  .help = "kubernetes reads service-account tokens and gives k8s.namespace, k8s.service_account and the pod as "
+		  "attributes; jwt gives the claims only." },
+	{ "leeway", SCHEMA_SECONDS, 0, 5 * MINUTE, "60s", AT(conf_jwt_issuer, leeway),
+	  .help = "How far the issuer's clock may be off." },
+	{ "max_lifetime", SCHEMA_SECONDS, 0, 365 * DAY, "0s", AT(conf_jwt_issuer, max_lifetime),
+	  .help = "Refuse tokens that are valid for longer than this from `iat` to `exp`; 0s takes any." },
+};
+
+static const struct schema_item rule_items[] = {
+	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_rule, name), .check = check_label,
+	  .help = "What the log and the record of each certificate call this rule. Unique." },
+	{ "match", SCHEMA_MATCH, 0, CONF_MATCHES_MAX, "", AT(conf_rule, match_first),
+	  .help = "Attributes of the caller, each with a pattern or a list of patterns of which one must match; all attributes must "
+		  "hold. '*' matches anything but '/', '**' anything, '?' one character. No match at all: everybody." },
+	{ "deny", SCHEMA_BOOL, 0, 1, "false", AT(conf_rule, deny),
+	  .help = "Whoever matches gets nothing, whatever later rules say." },
+	{ "spiffe_id", SCHEMA_TEXT, 0, 1024, "", AT(conf_rule, spiffe_id),
+	  .help = "The SPIFFE ID to issue, with {attribute} filled from the caller; needed unless the rule denies." },
+	{ "dns_names", SCHEMA_TEXTS, 0, 16, "", AT(conf_rule, dns_names),
+	  .help = "DNS names to add, with {attribute}; ca.allow_dns_names must have them too." },
+	{ "ip_addresses", SCHEMA_TEXTS, 0, 16, "", AT(conf_rule, ip_addresses),
+	  .help = "IP addresses to add, with {attribute}; ca.allow_ip_ranges must have them too." },
+	{ "default_lifetime", SCHEMA_SECONDS, 0, 365 * DAY, "0s", AT(conf_rule, default_lifetime),
+	  .help = "Lifetime when the request names none; 0s: cert.default_lifetime." },
+	{ "max_lifetime", SCHEMA_SECONDS, 0, 365 * DAY, "0s", AT(conf_rule, max_lifetime),
+	  .help = "A request for more is shortened to this; 0s: cert.max_lifetime." },
+	{ "key_types", SCHEMA_TEXTS, 0, 4, "", AT(conf_rule, key_types), .choices = key_types,
+	  .help = "Key types that may be certified; none given: cert.key_types." },
+	{ "issuers", SCHEMA_TEXTS, 0, 32, "", AT(conf_rule, issuers), .check = check_label,
+	  .help = "Issuers that the caller may choose (CertSigner); none given: only `default`, Signet's own CA." },
+	{ "impersonate", SCHEMA_TEXTS, 0, 64, "", AT(conf_rule, impersonate), .check = check_pattern,
+	  .help = "Patterns of SPIFFE IDs that the caller may ask for in place of its own (a node proxy for its pods). None by "
+		  "default." },
+};
+
+const struct schema_table schema_top = { top_items, ARRAY_LEN(top_items) };
+const struct schema_table schema_issuer = { issuer_items, ARRAY_LEN(issuer_items) };
+const struct schema_table schema_rule = { rule_items, ARRAY_LEN(rule_items) };
+
+static const struct {
+	const char *section, *help;
+} sections[] = {
+	{ "listen", "The port that clients connect to, and its bounds." },
+	{ "tls", "How the daemon itself is known to its clients." },
+	{ "ca", "The signing key, and the limits that its process enforces by itself." },
+	{ "cert", "Workload certificates." },
+	{ "auth", "Ways for a client to prove who it is, besides tokens of `jwt_issuers`." },
+	{ "storage", "Records of what was issued." },
+	{ "log", "What is written to standard error." },
+	{ "metrics", "Prometheus metrics and health." },
+	{ "admin", "The `signet` command's way in." },
+};
+
+const char *schema_section_help(const char *section)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
+		if (strcmp(sections[i].section, section) == 0) return sections[i].help;
+	return NULL;
+}
+
+const struct schema_table *schema_elements(enum schema_type type)
+{
+	if (type == SCHEMA_ISSUERS) return &schema_issuer;
+	return type == SCHEMA_RULES ? &schema_rule : NULL;
+}
