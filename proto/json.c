@@ -1,6 +1,5 @@
 #include "proto/json.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <sys/random.h>
 
@@ -87,6 +86,7 @@ struct err json_seconds_of(const json_t *object, const char *key, int64_t *out)
 	if (!json_is_number(value)) FAIL(ERR_INVALID_ARGUMENT, "json: member is not a number");
 	v = json_number_value(value); /* an integer past 2^53 rounds to 2^53 or more, so the test below still sees it */
 	if (!(v > -JSON_NUMBER_END && v < JSON_NUMBER_END)) FAIL(ERR_INVALID_ARGUMENT, "json: number out of range");
-	*out = json_is_integer(value) ? (int64_t)json_integer_value(value) : (int64_t)floor(v);
+	*out = (int64_t)v; /* exact for every integer in this range */
+	if ((double)*out > v) (*out)--;
 	return OK;
 }
