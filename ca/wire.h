@@ -1,0 +1,92 @@
+/* wire.h: what front and keeper, and admin and keeper, may say to each other (docs/protocols/keeper.md).
+ *
+ * Encoders append to a struct buf; decoders check every bound, refuse trailing bytes (INVALID_ARGUMENT), and give views
+ * that borrow the message.  What a channel cannot say, its process cannot do: the front's has no word for "make a token". */
+#ifndef SIGNET_CA_WIRE_H
+#define SIGNET_CA_WIRE_H
+
+#include "base/chan.h"
+#include "csr/spiffe.h"
+#include "key/key.h"
+#include "storage/store.h"
+
+#define WIRE_VERSION 1
+#define WIRE_CALLER_MAX 1024   /* bytes of the caller's id */
+#define WIRE_NAME_MAX 64       /* bytes of a rule's or issuer's name */
+#define WIRE_NAMES_MAX 16      /* DNS and IP names of one request */
+
+enum wire_front_type { /* front's channel */
+	/* front -> keeper */
+	FRONT_HELLO = 1,   /* u16 version, u16 number of the front */
+	FRONT_SERVING = 2, /* SPKI: a serving certificate please (names are the keeper's own configuration) */
+	FRONT_TOKEN = 3,   /* u64 id, hash[32]: which SPIFFE ID is this join token bound to? */
+	FRONT_ISSUE = 4,   /* struct wire_issue */
+	/* keeper -> front */
+	KEEPER_ROOTS = 16,   /* sealed memfd: struct wire_roots; after HELLO and on every change */
+	KEEPER_SERVING = 17, /* i64 not_after, certificate DER */
+	KEEPER_TOKEN = 18,   /* struct wire_token_state */
+	KEEPER_ISSUED = 19,  /* u64 id, u64 record index, certificate DER */
+	KEEPER_REFUSED = 20, /* u64 id, u16 enum keeper_reason */
+};
+
+/* Why the keeper refuses; text and code by keeper_reason_err().  One table (ca/wire.c). */
+enum keeper_reason {
+	REASON_NONE = 0, REASON_LIMIT_SPIFFE_ID, REASON_LIMIT_NAME, REASON_RESERVED_NAME, REASON_LIFETIME, REASON_KEY_TYPE,
+	REASON_RATE, REASON_BANNED, REASON_TOKEN, REASON_STORE, REASON_FULL, REASON_SIGNER, REASON_CHAIN_EXPIRED,
+	REASON_PROFILE, REASON_COUNT
+};
+struct err keeper_reason_err(enum keeper_reason reason); /* UNKNOWN number: INTERNAL */
+
+#define WIRE_ISSUE_LAST 1 /* flag: the front has no other request in hand: commit as soon as you can */
+
+struct wire_issue { /* FRONT_ISSUE */
+	uint64_t id;               /* front's own; unique among those in flight */
+	uint8_t flags;
+	uint8_t evidence;          /* enum store_evidence: JWT, MTLS, JOIN_TOKEN */
+	uint32_t lifetime;         /* seconds */
+	uint8_t evidence_hash[32]; /* JOIN_TOKEN: the token's hash, spent with the record */
+	struct bytes spiffe_id, caller, rule, issuer, spki;
+	uint8_t name_count;
+	struct { uint8_t tag; struct bytes value; } names[WIRE_NAMES_MAX]; /* GeneralName tag 2 or 7 */
+};
+struct err wire_issue_put(struct buf *out, const struct wire_issue *m);
+struct err wire_issue_take(struct bytes in, struct wire_issue *m);
+
+enum wire_token { TOKEN_UNKNOWN = 0, TOKEN_GOOD = 1, TOKEN_SPENT = 2, TOKEN_EXPIRED = 3, TOKEN_REVOKED = 4 };
+struct wire_token_state { /* KEEPER_TOKEN; spent tokens are answered too: the same key may ask again */
+	uint64_t id;
+	uint8_t state;             /* enum wire_token */
+	int64_t expires;
+	struct bytes spiffe_id, token_id; /* token_id: its public name */
+};
+struct err wire_token_put(struct buf *out, const struct wire_token_state *m);
+struct err wire_token_take(struct bytes in, struct wire_token_state *m);
+
+struct wire_roots { /* content of the memfd of KEEPER_ROOTS */
+	uint32_t seq;              /* grows with every change of the set */
+	struct bytes chain_pem;    /* intermediates that follow a leaf, leaf's issuer first; empty if the root signs */
+	struct bytes roots_pem;    /* every trusted root: next, active, old */
+};
+#define WIRE_ROOTS_MAX (256 * 1024)
+struct err wire_roots_put(struct buf *out, const struct wire_roots *m);
+struct err wire_roots_take(struct bytes in, struct wire_roots *m);
+
+/* ---- admin's channel: one request, one answer, by id ---- */
+enum wire_admin_type {
+	ADMIN_HELLO = 64,          /* u16 version */
+	ADMIN_STATUS = 65,         /* u64 id */
+	ADMIN_ROOTS = 66,          /* u64 id */
+	ADMIN_TOKEN_CREATE = 67,   /* u64 id, spiffe_id, by, i64 lifetime: the keeper makes the token; it is in the answer once */
+	ADMIN_TOKEN_LIST = 68,     /* u64 id, cursor */
+	ADMIN_TOKEN_REVOKE = 69,   /* u64 id, token id */
+	ADMIN_CERT_LIST = 70,      /* u64 id, struct wire_query */
+	ADMIN_CERT_GET = 71,       /* u64 id, u64 index */
+	ADMIN_BAN_ADD = 72,        /* u64 id, struct store_ban */
+	ADMIN_BAN_REMOVE = 73,     /* u64 id, u8 kind, subject */
+	ADMIN_BAN_LIST = 74,       /* u64 id, cursor */
+	KEEPER_ANSWER = 96,        /* u64 id, u8 enum err_code, reason text, then the answer of that request (if OK) */
+	KEEPER_ANSWER_MEMFD = 97,  /* the same with the answer in a sealed memfd (lists) */
+};
+/* The admin messages' and answers' exact fields, encoders and decoders: ca/wire_admin.h. */
+
+#endif

@@ -1,0 +1,63 @@
+/* wire_admin.h: fields of admin's requests to the keeper and of the answers (docs/protocols/keeper.md); see ca/wire.h. */
+#ifndef SIGNET_CA_WIRE_ADMIN_H
+#define SIGNET_CA_WIRE_ADMIN_H
+
+#include "ca/wire.h"
+
+#define WIRE_BY_MAX 64        /* "uid:1000" */
+#define WIRE_TOKEN_TEXT_MAX 64 /* the join token itself, as text */
+#define WIRE_LIST_MAX (4 * 1024 * 1024) /* bytes of a list in a memfd */
+
+/* Answers: u64 id, u8 code, reason (empty when OK), then `body` to the end. */
+struct wire_answer { uint64_t id; uint8_t code; struct bytes reason, body; };
+struct err wire_answer_put(struct buf *out, const struct wire_answer *m);
+struct err wire_answer_take(struct bytes in, struct wire_answer *m);
+
+struct wire_token_create { uint64_t id; struct bytes spiffe_id, by; int64_t lifetime; }; /* seconds; 0: the default */
+struct err wire_token_create_put(struct buf *out, const struct wire_token_create *m);
+struct err wire_token_create_take(struct bytes in, struct wire_token_create *m);
+struct wire_token_created { struct bytes token, token_id; int64_t expires; }; /* answer; token is a secret: wipe */
+struct err wire_token_created_put(struct buf *out, const struct wire_token_created *m);
+struct err wire_token_created_take(struct bytes in, struct wire_token_created *m);
+
+struct wire_cursor { uint64_t id; struct bytes cursor; uint32_t limit; }; /* TOKEN_LIST, BAN_LIST; empty: from the start */
+struct err wire_cursor_put(struct buf *out, const struct wire_cursor *m);
+struct err wire_cursor_take(struct bytes in, struct wire_cursor *m);
+
+struct wire_subject { uint64_t id; uint8_t kind; struct bytes subject; }; /* TOKEN_REVOKE (kind 0), BAN_REMOVE */
+struct err wire_subject_put(struct buf *out, const struct wire_subject *m);
+struct err wire_subject_take(struct bytes in, struct wire_subject *m);
+
+struct wire_ban { uint64_t id; uint8_t kind; struct bytes subject, reason, by; int64_t since; };
+struct err wire_ban_put(struct buf *out, const struct wire_ban *m);
+struct err wire_ban_take(struct bytes *in, struct wire_ban *m); /* takes one from a list; requests: then wire_end() */
+
+struct wire_query { uint64_t id; struct store_query q; };
+struct err wire_query_put(struct buf *out, const struct wire_query *m);
+struct err wire_query_take(struct bytes in, struct wire_query *m);
+
+struct wire_get { uint64_t id, index; };
+struct err wire_get_put(struct buf *out, const struct wire_get *m);
+struct err wire_get_take(struct bytes in, struct wire_get *m);
+
+/* Lists: u64 next (certs) or cursor (tokens, bans), then elements to the end. */
+struct err wire_record_put(struct buf *out, const struct store_record *r);
+struct err wire_record_take(struct bytes *in, struct store_record *r);
+struct err wire_token_item_put(struct buf *out, const struct store_token *t);
+struct err wire_token_item_take(struct bytes *in, struct store_token *t);
+
+struct wire_status { /* answer of ADMIN_STATUS */
+	struct store_stats store;
+	uint32_t root_seq;
+	int64_t root_not_after;
+	struct bytes key_type;     /* of the CA: "P-256" ... */
+	uint64_t issued, refused;  /* since the keeper started */
+	int64_t started;           /* Unix seconds */
+	uint32_t fronts;           /* connected */
+	uint8_t store_ok;          /* the last commit succeeded */
+};
+struct err wire_status_put(struct buf *out, const struct wire_status *m);
+struct err wire_status_take(struct bytes in, struct wire_status *m);
+/* Answer of ADMIN_ROOTS: struct wire_roots. */
+
+#endif

@@ -1,0 +1,77 @@
+/* server.h: a gRPC server over TLS and HTTP/2 (RFC 9113, gRPC PROTOCOL-HTTP2): bytes <-> messages.  Knows no X.509 issuance.
+ *
+ * One thread, one loop.  A connection costs one recv and one coalesced write per wake-up.  Everything a peer can make grow
+ * is bounded here: connections, handshakes (time), streams, header bytes, message bytes, frames of control, answers not
+ * read.  Calls are answered from any callback of the same loop, at once or later. */
+#ifndef SIGNET_NET_SERVER_H
+#define SIGNET_NET_SERVER_H
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "net/tls.h"
+
+#define GRPC_MESSAGE_MAX (64 * 1024)   /* bytes of one request message; ours (a CSR request is 1 KiB) */
+#define GRPC_HEADERS_MAX (32 * 1024)   /* bytes of all header fields of a request; ours (a token is up to 16 KiB) */
+#define GRPC_TEXT_MAX 1024             /* bytes of grpc-message; ours */
+
+struct server;
+struct conn;
+struct call; /* one stream; valid from `open`/`message` until call_finish() or `gone` */
+
+struct grpc_method {
+	const char *path;   /* "/istio.v1.auth.IstioCertificateService/CreateCertificate" */
+	bool streaming;     /* false: unary in: `message` is called exactly once, with the one message, after the client ended */
+	/* A whole message, borrowed for the call.  Unary: none or two messages are answered INTERNAL here, as grpc-go does. */
+	void (*message)(void *ctx, struct call *call, struct bytes message);
+	/* Streaming only, may be NULL: the client ended its side. */
+	void (*end)(void *ctx, struct call *call);
+	/* The call ended without call_finish(): cancelled, connection lost, deadline (already answered DEADLINE_EXCEEDED). */
+	void (*gone)(void *ctx, struct call *call);
+};
+
+struct server_options {
+	struct loop *loop;
+	int listen_fd;                 /* shared with other processes; accepted from, never closed */
+	struct metrics *metrics;
+	const struct grpc_method *methods;
+	size_t method_count;           /* anything else is UNIMPLEMENTED */
+	void *ctx;                     /* of the methods */
+	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; NULL-terminated */
+	size_t max_connections;        /* above: accept and close */
+	uint32_t max_streams;          /* SETTINGS_MAX_CONCURRENT_STREAMS */
+	int64_t handshake_ms;          /* from accept to the first request's HEADERS */
+	/* Once per connection, when it closes, for what conn_set_user() put there.  May be NULL. */
+	void (*conn_gone)(void *ctx, void *user);
+};
+struct err server_new(const struct server_options *options, struct server **out);
+/* TLS for connections accepted from now on (NULL: plain h2c with prior knowledge, for unix sockets).  Takes a reference. */
+void server_set_tls(struct server *s, struct tls *tls);
+/* Begin to accept / stop accepting, send GOAWAY, and let calls end. */
+struct err server_start(struct server *s);
+void server_drain(struct server *s);
+size_t server_calls(const struct server *s); /* open calls */
+void server_free(struct server *s);          /* closes everything; calls get `gone` */
+
+/* ---- calls ---- */
+/* First value of a kept header; empty view if absent.  count (may be NULL): how many times it occurred. */
+struct bytes call_header(const struct call *call, const char *name, size_t *count);
+/* Leaf certificate of a verified client, DER; empty if none.  Borrowed for the life of the connection. */
+struct bytes call_peer_cert(const struct call *call);
+const char *call_peer_address(const struct call *call); /* "192.0.2.1:40112", "[2001:db8::1]:40112", "unix" */
+int64_t call_started_us(const struct call *call);       /* clock_mono_us() when the request was complete */
+void call_set_user(struct call *call, void *user);
+void *call_user(const struct call *call);
+/* Something remembered per connection (for example who the peer is). */
+void conn_set_user(struct call *call, void *user);
+void *conn_user(const struct call *call);
+/* How many requests whose bytes have been read wait for `message` in this round of the loop, this one not counted. */
+size_t call_more_in_hand(const struct call *call);
+
+/* Send one message (the bytes are copied).  RESOURCE_EXHAUSTED: the peer does not read; finish the call then. */
+struct err call_send(struct call *call, struct bytes message);
+/* End with a status.  `text` is for the client; percent-encoded as gRPC wants, cut at GRPC_TEXT_MAX. */
+void call_finish(struct call *call, enum err_code code, const char *text);
+/* Unary answer: send and finish OK in one. */
+struct err call_reply(struct call *call, struct bytes message);
+
+#endif
