@@ -3,6 +3,7 @@
 #define SIGNET_CA_WIRE_ADMIN_H
 
 #include "ca/wire.h"
+#include "storage/query.h"
 
 #define WIRE_BY_MAX 64        /* "uid:1000" */
 #define WIRE_TOKEN_TEXT_MAX 64 /* the join token itself, as text */
