@@ -1,0 +1,33 @@
+/* control.h: what the monitor and each of its children say to each other over the child's control channel.
+ *
+ * One table of message numbers for all roles; what a role does not know or may not hear is not in its table, and ends the
+ * channel (base/chan.h).  Integers as in base/wire.h.  A child whose control channel is closed by the monitor drains and
+ * exits as if told CONTROL_STOP: the monitor is gone. */
+#ifndef SIGNET_BASE_CONTROL_H
+#define SIGNET_BASE_CONTROL_H
+
+#include "base/chan.h"
+
+enum control_role { CONTROL_MONITOR = 0, CONTROL_KEEPER = 1, CONTROL_FRONT = 2, CONTROL_ADMIN = 3 };
+
+enum control_type {
+	/* child -> monitor */
+	CONTROL_READY = 1,   /* empty: it serves now */
+	/* monitor -> child */
+	CONTROL_STOP = 2,    /* empty: finish what is in hand, then exit with status 0 */
+	CONTROL_CHANNEL = 3, /* -> keeper, with descriptor: struct control_peer: a new peer's end of a channel (ca/wire.h) */
+	CONTROL_METRICS = 4, /* -> admin, with descriptor: struct control_peer: a process's metrics page; replaces its older one */
+	CONTROL_STATUS = 5,  /* -> admin: text, 0..CONTROL_STATUS_MAX bytes: processes and restarts, for `signet status` */
+};
+
+#define CONTROL_STATUS_MAX 16384 /* bytes; ours */
+
+struct control_peer { /* payload of CONTROL_CHANNEL and CONTROL_METRICS */
+	uint8_t role;    /* enum control_role */
+	uint16_t number; /* 0.. within the role; a restarted process keeps its predecessor's */
+};
+#define CONTROL_PEER_LEN 3
+struct err control_peer_put(struct buf *out, const struct control_peer *m);
+struct err control_peer_take(struct bytes in, struct control_peer *m); /* INVALID_ARGUMENT: size, unknown role */
+
+#endif
