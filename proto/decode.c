@@ -111,6 +111,7 @@ static struct err read_entry(struct bytes in, struct proto_istio_request *req)
 {
 	static const struct known fields[] = { { 1, WIRE_LEN }, { 2, WIRE_LEN } };
 	struct bytes key = BYTES_NONE, string = BYTES_NONE;
+	size_t values = 0;
 	struct field f;
 
 	while (in.len > 0) {
@@ -119,22 +120,25 @@ static struct err read_entry(struct bytes in, struct proto_istio_request *req)
 			TRY(string_check(f.value));
 			key = f.value;
 		}
-		if (f.number == 2) TRY(read_value(f.value, &string));
+		if (f.number != 2) continue;
+		if (++values > 1) FAIL(ERR_INVALID_ARGUMENT, "proto: value comes twice");
+		TRY(read_value(f.value, &string));
 	}
 	if (bytes_is(key, "CertSigner")) req->cert_signer = string;
 	if (bytes_is(key, "ImpersonatedIdentity")) req->impersonated_identity = string;
 	return OK;
 }
 
-static struct err read_metadata(struct bytes in, size_t *entries, struct proto_istio_request *req)
+static struct err read_metadata(struct bytes in, struct proto_istio_request *req)
 {
 	static const struct known fields[] = { { 1, WIRE_LEN } };
+	size_t entries = 0;
 	struct field f;
 
 	while (in.len > 0) {
 		TRY(take_known(&in, fields, ARRAY_LEN(fields), &f));
 		if (f.number != 1) continue;
-		if (++*entries > PROTO_ISTIO_METADATA_MAX) FAIL(ERR_INVALID_ARGUMENT, "proto: too much metadata");
+		if (++entries > PROTO_ISTIO_METADATA_MAX) FAIL(ERR_INVALID_ARGUMENT, "proto: too much metadata");
 		TRY(read_entry(f.value, req));
 	}
 	return OK;
@@ -152,7 +156,7 @@ struct err proto_istio_request(struct bytes msg, struct proto_istio_request *out
 {
 	static const struct known fields[] = { { 1, WIRE_LEN }, { 3, WIRE_VARINT }, { 4, WIRE_LEN } };
 	struct proto_istio_request req = { 0 };
-	size_t entries = 0;
+	size_t metadata = 0;
 	struct field f;
 
 	if (msg.len > PROTO_ISTIO_MESSAGE_MAX) FAIL(ERR_INVALID_ARGUMENT, "proto: message too long");
@@ -160,7 +164,9 @@ struct err proto_istio_request(struct bytes msg, struct proto_istio_request *out
 		TRY(take_known(&msg, fields, ARRAY_LEN(fields), &f));
 		if (f.number == 1) TRY(read_csr(f.value, &req));
 		if (f.number == 3) req.validity_seconds = (int64_t)f.varint;
-		if (f.number == 4) TRY(read_metadata(f.value, &entries, &req));
+		if (f.number != 4) continue;
+		if (++metadata > 1) FAIL(ERR_INVALID_ARGUMENT, "proto: metadata comes twice");
+		TRY(read_metadata(f.value, &req));
 	}
 	*out = req;
 	return OK;
