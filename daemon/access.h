@@ -1,0 +1,24 @@
+/* access.h: who may administer, by number: names are looked up by the monitor, because admin opens no file.  Any thread. */
+#ifndef SIGNET_DAEMON_ACCESS_H
+#define SIGNET_DAEMON_ACCESS_H
+
+#include <sys/types.h>
+
+#include "conf/conf.h"
+
+#define ACCESS_UIDS_MAX 66 /* admin.users, root, and the daemon's own user */
+#define ACCESS_WIRE_MAX (2 + 4 + 2 + 4 * ACCESS_UIDS_MAX)
+
+struct access_list {
+	bool has_group;
+	gid_t group;
+	uint16_t uid_count;
+	uid_t uids[ACCESS_UIDS_MAX];
+};
+
+struct err access_put(struct buf *out, const struct access_list *a);
+struct err access_take(struct bytes in, struct access_list *a); /* INVALID_ARGUMENT: malformed or too many */
+/* From names: admin.users, admin.group, root and `own`.  NOT_FOUND: *unknown is the name that this system does not know. */
+struct err access_resolve(const struct conf *conf, uid_t own, struct access_list *a, const char **unknown);
+
+#endif
