@@ -41,9 +41,12 @@ const struct key_info *csr_key(const struct csr *csr);
 struct bytes csr_der(const struct csr *csr);
 enum csr_subject csr_subject(const struct csr *csr);
 size_t csr_san_count(const struct csr *csr);
-struct csr_san csr_san(const struct csr *csr, size_t i);
+struct csr_san csr_san(const struct csr *csr, size_t i); /* i < csr_san_count() */
 /* Extensions other than subjectAltName that the request asks for. */
 size_t csr_other_extensions(const struct csr *csr);
+/* Attributes other than extensionRequest; one of them may hold extensions that OpenSSL and others honour
+ * (1.3.6.1.4.1.311.2.1.14), so an issuer that copies names must be given none. */
+size_t csr_other_attributes(const struct csr *csr);
 
 void csr_free(struct csr *csr); /* NULL is allowed */
 static inline void auto_csr(struct csr **p) { csr_free(*p); }
