@@ -75,7 +75,7 @@ static const struct schema_item top_items[] = {
 	{ "tls.lifetime", SCHEMA_SECONDS, 10 * MINUTE, 90 * DAY, "24h", AT(conf, tls.lifetime),
 	  .help = "Lifetime of the daemon's own serving certificate; it renews by itself well before the end." },
 
-	{ "ca.key_type", SCHEMA_CHOICE, 0, 0, "p256", AT(conf, ca.key_type), .choices = ca_key_types,
+	{ "ca.key_type", SCHEMA_CHOICE, 1, 16, "p256", AT(conf, ca.key_type), .choices = ca_key_types,
 	  .help = "Algorithm of a new root key; an existing root keeps its own. p256 signs about fifty times faster than rsa4096 "
 		  "and every client takes it." },
 	{ "ca.key_encryption_key_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, ca.key_encryption_key_file),

@@ -1,0 +1,240 @@
+/* load.c: the walk over the file by the schema. */
+#include "conf/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf/loader.h"
+
+/* The rules without `policy:`; docs/configuration.md shows them.  k8s.* are attributes of kubernetes issuers only, so the
+ * third rule says nothing about plain JWT callers: for those somebody has to decide which claim becomes which ID. */
+const char conf_built_in_rules[] = "policy:\n"
+				   "  - name: join-token\n"
+				   "    match: { method: join_token }\n"
+				   "    spiffe_id: \"{spiffe_id}\"\n"
+				   "  - name: renewal\n"
+				   "    match: { method: mtls }\n"
+				   "    spiffe_id: \"{spiffe_id}\"\n"
+				   "  - name: kubernetes\n"
+				   "    match: { method: jwt, k8s.namespace: \"*\", k8s.service_account: \"*\" }\n"
+				   "    spiffe_id: \"spiffe://{trust_domain}/ns/{k8s.namespace}/sa/{k8s.service_account}\"\n";
+
+static void auto_document(yaml_document_t **doc)
+{
+	if (*doc != NULL) yaml_document_delete(*doc);
+}
+
+void conf_free(struct conf *c)
+{
+	free(c);
+}
+
+/* ---- keys: known, and given once ---- */
+
+static struct err key_check_form(struct loader *l, const yaml_node_t *map, const yaml_node_t *key)
+{
+	char quoted[LOADER_QUOTE_MAX];
+	if (key->type != YAML_SCALAR_NODE) return loader_refuse(l, key, NULL, "a key must be a word, not %s", tree_kind_name(tree_kind(key)));
+	loader_quote(tree_text(key), quoted);
+	if (strcmp(tree_text(key), "<<") == 0) return loader_refuse(l, key, NULL, "merge keys (<<) are not supported");
+	if (tree_kind(key) != TREE_TEXT) return loader_refuse(l, key, NULL, "the key %s is not text", quoted);
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+		const yaml_node_t *other = tree_node(l, p->key);
+		if (other == key) return OK;
+		if (other->type == YAML_SCALAR_NODE && strcmp(tree_text(other), tree_text(key)) == 0)
+			return loader_refuse(l, key, NULL, "the key %s is given twice, first in line %zu", quoted,
+					     other->start_mark.line + 1);
+	}
+	return OK;
+}
+
+enum key_place { KEY_UNKNOWN, KEY_ITEM, KEY_SECTION };
+
+static enum key_place key_place(const struct schema_table *table, const char *dotted)
+{
+	size_t len = strlen(dotted);
+	for (size_t i = 0; i < table->count; i++) {
+		const char *key = table->items[i].key;
+		if (strncmp(key, dotted, len) == 0 && (key[len] == '\0' || key[len] == '.'))
+			return key[len] == '\0' ? KEY_ITEM : KEY_SECTION;
+	}
+	return KEY_UNKNOWN;
+}
+
+static struct err key_refuse_unknown(struct loader *l, const struct schema_table *table, const yaml_node_t *key, const char *section)
+{
+	char label[LOADER_KEY_MAX], near[LOADER_KEY_MAX], quoted[LOADER_QUOTE_MAX];
+	bool plain = strspn(tree_text(key), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+		     strlen(tree_text(key));
+	snprintf(label, sizeof(label), "%s%.64s", section, plain ? tree_text(key) : loader_quote(tree_text(key), quoted));
+	if (suggest_key(table, section, tree_text(key), near) == NULL) return loader_refuse(l, key, label, "unknown key");
+	return loader_refuse(l, key, label, "unknown key; did you mean %s?", near);
+}
+
+static struct err keys_check(struct loader *l, const struct schema_table *table, const yaml_node_t *map, const char *section)
+{
+	char dotted[LOADER_KEY_MAX];
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+		const yaml_node_t *key = tree_node(l, p->key), *value = tree_node(l, p->value);
+		TRY(key_check_form(l, map, key));
+		int n = snprintf(dotted, sizeof(dotted), "%s%s", section, tree_text(key));
+		bool fits = n > 0 && (size_t)n < sizeof(dotted) - 1 && strchr(tree_text(key), '.') == NULL;
+		enum key_place place = fits ? key_place(table, dotted) : KEY_UNKNOWN;
+		if (place == KEY_UNKNOWN) return key_refuse_unknown(l, table, key, section);
+		if (place == KEY_ITEM || tree_kind(value) == TREE_NULL) continue; /* a section with all its lines commented out */
+		if (tree_kind(value) != TREE_MAP) return loader_refuse(l, value, dotted, "expected a map with the keys of this section");
+		memcpy(dotted + n, ".", 2);
+		TRY(keys_check(l, table, value, dotted)); /* once: sections do not nest */
+	}
+	return OK;
+}
+
+/* ---- items in the order of the table, so that equal settings make equal images ---- */
+
+static struct err list_load(struct loader *l, const struct schema_item *item, const yaml_node_t *node);
+
+static struct err item_load(struct loader *l, const struct schema_item *item, const yaml_node_t *map, void *base)
+{
+	const yaml_node_t *node = tree_find(l, map, item->key);
+	if (node == NULL && item->fallback == NULL) return loader_refuse(l, map, item->key, "missing; it has no default");
+	if (schema_elements(item->type) != NULL) return node == NULL ? OK : list_load(l, item, node);
+	return node == NULL ? value_set_default(l, item, base) : value_set(l, item, node, base);
+}
+
+static struct err table_load(struct loader *l, const struct schema_table *table, const yaml_node_t *map, void *base)
+{
+	TRY(keys_check(l, table, map, ""));
+	for (size_t i = 0; i < table->count; i++) TRY(item_load(l, &table->items[i], map, base));
+	return OK;
+}
+
+static void *list_slot(struct loader *l, const struct schema_item *item, uint32_t i, const yaml_node_t *node)
+{
+	if (item->type == SCHEMA_ISSUERS) {
+		l->c->issuer_count = i + 1;
+		return &l->c->issuers[i];
+	}
+	l->c->rule_count = i + 1;
+	l->c->rules[i].line = l->built_in ? 0 : (uint32_t)node->start_mark.line + 1;
+	return &l->c->rules[i];
+}
+
+static struct err list_load(struct loader *l, const struct schema_item *item, const yaml_node_t *node)
+{
+	uint32_t i = 0;
+	if (tree_kind(node) != TREE_LIST) return loader_refuse(l, node, item->key, "expected a list of maps; [] for none");
+	for (yaml_node_item_t *n = node->data.sequence.items.start; n < node->data.sequence.items.top; n++, i++) {
+		const yaml_node_t *element = tree_node(l, *n);
+		if (i >= item->max) return loader_refuse(l, element, item->key, "more than %d elements", (int)item->max);
+		if (tree_kind(element) != TREE_MAP) return loader_refuse(l, element, item->key, "expected a map in each element of the list");
+		snprintf(l->prefix, sizeof(l->prefix), "%s[%u].", item->key, i);
+		TRY(table_load(l, schema_elements(item->type), element, list_slot(l, item, i, element)));
+		l->prefix[0] = '\0';
+	}
+	return OK;
+}
+
+/* ---- the whole ---- */
+
+static struct err rules_load_built_in(struct loader *l)
+{
+	yaml_document_t document, *outer = l->doc;
+	AUTO(document) yaml_document_t *doc = NULL;
+	l->built_in = true;
+	TRY(tree_load(l, bytes_str(conf_built_in_rules), &document));
+	doc = l->doc = &document;
+	const yaml_node_t *rules = tree_find(l, yaml_document_get_root_node(doc), "policy");
+	for (size_t i = 0; i < schema_top.count; i++)
+		if (schema_top.items[i].type == SCHEMA_RULES) TRY(list_load(l, &schema_top.items[i], rules));
+	l->doc = outer;
+	l->built_in = false;
+	l->c->rules_built_in = true;
+	return OK;
+}
+
+static struct err root_load(struct loader *l, struct bytes yaml)
+{
+	yaml_document_t document;
+	AUTO(document) yaml_document_t *doc = NULL;
+	TRY(tree_load(l, yaml, &document));
+	doc = l->doc = &document;
+	const yaml_node_t *root = yaml_document_get_root_node(doc);
+	if (root == NULL || tree_kind(root) != TREE_MAP) return loader_refuse(l, root, NULL, "expected a map of keys at the top");
+	TRY(table_load(l, &schema_top, root, l->c));
+	TRY(meaning_check(l, root));
+	if (tree_find(l, root, "policy") == NULL) TRY(rules_load_built_in(l));
+	return OK;
+}
+
+/* Cut the unused part of the pool off. */
+static void image_finish(struct conf **c)
+{
+	struct conf *full = *c;
+	size_t least = sizeof(*full) - offsetof(struct conf, pool) + 1;
+	if (full->pool_len < least) full->pool_len = (uint32_t)least; /* zeros; the image is never smaller than its struct */
+	full->version = CONF_VERSION;
+	full->size = (uint32_t)(offsetof(struct conf, pool) + full->pool_len);
+	struct conf *cut = realloc(full, full->size);
+	*c = cut != NULL ? cut : full;
+}
+
+static struct err load(struct bytes yaml, const char *name, struct bytes folder, struct conf **out, struct conf_problem *problem)
+{
+	AUTO(conf) struct conf *c = calloc(1, sizeof(*c) + CONF_POOL_MAX);
+	struct loader l = { .name = name, .folder = folder, .c = c, .problem = problem };
+	problem->text[0] = '\0';
+	if (c == NULL) {
+		(void)loader_refuse(&l, NULL, NULL, "out of memory");
+		FAIL(ERR_RESOURCE_EXHAUSTED, "conf: out of memory");
+	}
+	c->pool_len = 1; /* the empty string */
+	TRY(root_load(&l, yaml));
+	image_finish(&c);
+	*out = MOVE(c);
+	return OK;
+}
+
+static struct bytes folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash == NULL ? BYTES_NONE : BYTES(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+struct err conf_parse(struct bytes yaml, const char *name, struct conf **out, struct conf_problem *problem)
+{
+	return load(yaml, name, folder_of(name), out, problem);
+}
+
+static struct err read_file(const char *path, struct buf *out)
+{
+	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	uint8_t *at;
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return ERR_BY(errno == ENOENT ? ERR_NOT_FOUND : ERR_INVALID_ARGUMENT, "conf: cannot open the file", errno);
+	if (S_ISDIR(st.st_mode)) FAIL_BY(ERR_INVALID_ARGUMENT, "conf: the file is a directory", EISDIR);
+	for (;;) { /* one byte more than may be, to see that it is too much */
+		TRY(buf_reserve(out, CONF_FILE_MAX + 1 - out->len, &at));
+		ssize_t n = read(fd, at, CONF_FILE_MAX + 1 - out->len);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0) FAIL_BY(ERR_INVALID_ARGUMENT, "conf: cannot read the file", errno);
+		out->len += (size_t)n;
+		if (n == 0 || out->len > CONF_FILE_MAX) return OK;
+	}
+}
+
+struct err conf_load(const char *path, struct conf **out, struct conf_problem *problem)
+{
+	AUTO(buf) struct buf yaml = { .max = CONF_FILE_MAX + 1 };
+	AUTO(heap) char *real = realpath(path, NULL); /* so that paths stay right when a process changes its folder */
+	struct err e = read_file(path, &yaml);
+	if (e.code != ERR_OK) {
+		snprintf(problem->text, sizeof(problem->text), "%s: cannot read it: %s", path, strerror((int)e.cause));
+		return e;
+	}
+	return load(buf_view(&yaml), path, folder_of(real != NULL ? real : path), out, problem);
+}
