@@ -14,20 +14,24 @@
 #define WIRE_CALLER_MAX 1024   /* bytes of the caller's id */
 #define WIRE_NAME_MAX 64       /* bytes of a rule's or issuer's name */
 #define WIRE_NAMES_MAX 16      /* DNS and IP names of one request */
+#define WIRE_TAG_DNS 2         /* GeneralName, RFC 5280 s4.2.1.6 */
+#define WIRE_TAG_IP 7
+#define WIRE_DNS_MAX 253       /* bytes; RFC 1035 s2.3.4 without the final dot */
 
 enum wire_front_type { /* front's channel */
 	/* front -> keeper */
-	FRONT_HELLO = 1,   /* u16 version, u16 number of the front */
+	FRONT_HELLO = 1,   /* struct wire_hello: version, number of the front */
 	FRONT_SERVING = 2, /* SPKI: a serving certificate please (names are the keeper's own configuration) */
-	FRONT_TOKEN = 3,   /* u64 id, hash[32]: which SPIFFE ID is this join token bound to? */
+	FRONT_TOKEN = 3,   /* struct wire_token_ask: which SPIFFE ID is this join token bound to? */
 	FRONT_ISSUE = 4,   /* struct wire_issue */
 	/* keeper -> front */
 	KEEPER_ROOTS = 16,   /* sealed memfd: struct wire_roots; after HELLO and on every change */
-	KEEPER_SERVING = 17, /* i64 not_after, certificate DER */
+	KEEPER_SERVING = 17, /* struct wire_serving */
 	KEEPER_TOKEN = 18,   /* struct wire_token_state */
-	KEEPER_ISSUED = 19,  /* u64 id, u64 record index, certificate DER */
-	KEEPER_REFUSED = 20, /* u64 id, u16 enum keeper_reason */
+	KEEPER_ISSUED = 19,  /* struct wire_issued */
+	KEEPER_REFUSED = 20, /* struct wire_refused; id WIRE_ID_SERVING answers FRONT_SERVING */
 };
+#define WIRE_ID_SERVING 0 /* so no FRONT_ISSUE has the id 0 */
 
 /* Why the keeper refuses; text and code by keeper_reason_err().  One table (ca/wire.c). */
 enum keeper_reason {
@@ -47,7 +51,7 @@ struct wire_issue { /* FRONT_ISSUE */
 	uint8_t evidence_hash[32]; /* JOIN_TOKEN: the token's hash, spent with the record */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
 	uint8_t name_count;
-	struct { uint8_t tag; struct bytes value; } names[WIRE_NAMES_MAX]; /* GeneralName tag 2 or 7 */
+	struct { uint8_t tag; struct bytes value; } names[WIRE_NAMES_MAX]; /* WIRE_TAG_DNS or _IP */
 };
 struct err wire_issue_put(struct buf *out, const struct wire_issue *m);
 struct err wire_issue_take(struct bytes in, struct wire_issue *m);
@@ -62,6 +66,22 @@ struct wire_token_state { /* KEEPER_TOKEN; spent tokens are answered too: the sa
 struct err wire_token_put(struct buf *out, const struct wire_token_state *m);
 struct err wire_token_take(struct bytes in, struct wire_token_state *m);
 
+struct wire_hello { uint16_t version, number; }; /* FRONT_HELLO; ADMIN_HELLO is the same with number 0 */
+struct err wire_hello_put(struct buf *out, const struct wire_hello *m);
+struct err wire_hello_take(struct bytes in, struct wire_hello *m);
+struct wire_token_ask { uint64_t id; uint8_t hash[STORE_HASH_LEN]; }; /* FRONT_TOKEN */
+struct err wire_token_ask_put(struct buf *out, const struct wire_token_ask *m);
+struct err wire_token_ask_take(struct bytes in, struct wire_token_ask *m);
+struct wire_serving { int64_t not_after; struct bytes cert; }; /* KEEPER_SERVING */
+struct err wire_serving_put(struct buf *out, const struct wire_serving *m);
+struct err wire_serving_take(struct bytes in, struct wire_serving *m);
+struct wire_issued { uint64_t id, index; struct bytes cert; }; /* KEEPER_ISSUED; the leaf's DER: the chain is in KEEPER_ROOTS */
+struct err wire_issued_put(struct buf *out, const struct wire_issued *m);
+struct err wire_issued_take(struct bytes in, struct wire_issued *m);
+struct wire_refused { uint64_t id; uint16_t reason; }; /* KEEPER_REFUSED */
+struct err wire_refused_put(struct buf *out, const struct wire_refused *m);
+struct err wire_refused_take(struct bytes in, struct wire_refused *m);
+
 struct wire_roots { /* content of the memfd of KEEPER_ROOTS */
 	uint32_t seq;              /* grows with every change of the set */
 	struct bytes chain_pem;    /* intermediates that follow a leaf, leaf's issuer first; empty if the root signs */
@@ -73,9 +93,9 @@ struct err wire_roots_take(struct bytes in, struct wire_roots *m);
 
 /* ---- admin's channel: one request, one answer, by id ---- */
 enum wire_admin_type {
-	ADMIN_HELLO = 64,          /* u16 version */
-	ADMIN_STATUS = 65,         /* u64 id */
-	ADMIN_ROOTS = 66,          /* u64 id */
+	ADMIN_HELLO = 64,          /* struct wire_hello */
+	ADMIN_STATUS = 65,         /* struct wire_get, index 0 */
+	ADMIN_ROOTS = 66,          /* struct wire_get, index 0 */
 	ADMIN_TOKEN_CREATE = 67,   /* u64 id, spiffe_id, by, i64 lifetime: the keeper makes the token; it is in the answer once */
 	ADMIN_TOKEN_LIST = 68,     /* u64 id, cursor */
 	ADMIN_TOKEN_REVOKE = 69,   /* u64 id, token id */

@@ -9,6 +9,8 @@
 #define WIRE_TOKEN_TEXT_MAX 64 /* the join token itself, as text */
 #define WIRE_LIST_MAX (4 * 1024 * 1024) /* bytes of a list in a memfd */
 
+#define WIRE_REASON_MAX 256    /* bytes */
+
 /* Answers: u64 id, u8 code, reason (empty when OK), then `body` to the end. */
 struct wire_answer { uint64_t id; uint8_t code; struct bytes reason, body; };
 struct err wire_answer_put(struct buf *out, const struct wire_answer *m);
@@ -37,13 +39,23 @@ struct wire_query { uint64_t id; struct store_query q; };
 struct err wire_query_put(struct buf *out, const struct wire_query *m);
 struct err wire_query_take(struct bytes in, struct wire_query *m);
 
-struct wire_get { uint64_t id, index; };
+struct wire_get { uint64_t id, index; }; /* CERT_GET; STATUS and ROOTS with index 0 */
 struct err wire_get_put(struct buf *out, const struct wire_get *m);
 struct err wire_get_take(struct bytes in, struct wire_get *m);
 
-/* Lists: u64 next (certs) or cursor (tokens, bans), then elements to the end. */
+/* Lists (the answers of ..._LIST, always in a memfd whose message has an empty body): struct wire_list, whose items are
+ * elements to the end, taken one by one. */
+struct wire_list {
+	uint64_t next;             /* CERT_LIST: pass as `after` for the next page; UINT64_MAX: there is none */
+	struct bytes cursor;       /* TOKEN_LIST, BAN_LIST: for the next page; empty: there is none */
+	struct bytes items;
+};
+#define WIRE_CURSOR_MAX 80     /* bytes; struct store_cursor */
+struct err wire_list_put(struct buf *out, const struct wire_list *m);
+struct err wire_list_take(struct bytes in, struct wire_list *m);
 struct err wire_record_put(struct buf *out, const struct store_record *r);
 struct err wire_record_take(struct bytes *in, struct store_record *r);
+/* Without the token's hash, which stays with the keeper: zeros after take. */
 struct err wire_token_item_put(struct buf *out, const struct store_token *t);
 struct err wire_token_item_take(struct bytes *in, struct store_token *t);
 
@@ -59,6 +71,6 @@ struct wire_status { /* answer of ADMIN_STATUS */
 };
 struct err wire_status_put(struct buf *out, const struct wire_status *m);
 struct err wire_status_take(struct bytes in, struct wire_status *m);
-/* Answer of ADMIN_ROOTS: struct wire_roots. */
+/* Answer of ADMIN_ROOTS: struct wire_roots; of ADMIN_CERT_GET: one wire_record; of TOKEN_REVOKE and BAN_*: empty. */
 
 #endif

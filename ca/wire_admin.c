@@ -1,0 +1,138 @@
+#include "ca/wire_admin.h"
+
+#include "base/wire.h"
+#include "ca/fields.h"
+
+#define HASH_LEN STORE_HASH_LEN
+#define LIMIT_MAX 1000 /* elements of a page; storage/query.h */
+
+#define ANSWER(member, kind, lo, hi) WIRE_FIELD(wire_answer, member, kind, lo, hi)
+static const struct wire_field answer_fields[] = {
+	ANSWER(id, U64, 0, 0),
+	ANSWER(code, U8, ERR_OK, ERR_UNAUTHENTICATED),
+	ANSWER(reason, TEXT, 0, WIRE_REASON_MAX),
+	ANSWER(body, REST, 0, CHAN_PAYLOAD_MAX),
+};
+static const struct wire_field token_create_fields[] = {
+	WIRE_FIELD(wire_token_create, id, U64, 0, 0),
+	WIRE_FIELD(wire_token_create, spiffe_id, TEXT, 1, SPIFFE_ID_MAX),
+	WIRE_FIELD(wire_token_create, by, TEXT, 1, WIRE_BY_MAX),
+	WIRE_FIELD(wire_token_create, lifetime, I64, 0, 0),
+};
+static const struct wire_field token_created_fields[] = {
+	WIRE_FIELD(wire_token_created, token, TEXT, 1, WIRE_TOKEN_TEXT_MAX),
+	WIRE_FIELD(wire_token_created, token_id, TEXT, 1, 32),
+	WIRE_FIELD(wire_token_created, expires, I64, 0, 0),
+};
+static const struct wire_field cursor_fields[] = {
+	WIRE_FIELD(wire_cursor, id, U64, 0, 0),
+	WIRE_FIELD(wire_cursor, cursor, BYTES, 0, WIRE_CURSOR_MAX),
+	WIRE_FIELD(wire_cursor, limit, U32, 1, LIMIT_MAX),
+};
+static const struct wire_field subject_fields[] = {
+	WIRE_FIELD(wire_subject, id, U64, 0, 0),
+	WIRE_FIELD(wire_subject, kind, U8, 0, STORE_BAN_CALLER),
+	WIRE_FIELD(wire_subject, subject, TEXT, 1, STORE_TEXT_MAX),
+};
+static const struct wire_field ban_fields[] = {
+	WIRE_FIELD(wire_ban, id, U64, 0, 0),
+	WIRE_FIELD(wire_ban, kind, U8, STORE_BAN_SPIFFE_ID, STORE_BAN_CALLER),
+	WIRE_FIELD(wire_ban, subject, TEXT, 1, STORE_TEXT_MAX),
+	WIRE_FIELD(wire_ban, reason, TEXT, 0, 256),
+	WIRE_FIELD(wire_ban, by, TEXT, 0, WIRE_BY_MAX),
+	WIRE_FIELD(wire_ban, since, I64, 0, 0),
+};
+static const struct wire_field query_fields[] = {
+	WIRE_FIELD(wire_query, id, U64, 0, 0),
+	WIRE_FIELD(wire_query, q.serial, BYTES, 0, STORE_SERIAL_MAX),
+	WIRE_FIELD(wire_query, q.spiffe_id, TEXT, 0, SPIFFE_ID_MAX),
+	WIRE_FIELD(wire_query, q.expires_from, I64, 0, 0),
+	WIRE_FIELD(wire_query, q.expires_to, I64, 0, 0),
+	WIRE_FIELD(wire_query, q.issued_from, I64, 0, 0),
+	WIRE_FIELD(wire_query, q.issued_to, I64, 0, 0),
+	WIRE_FIELD(wire_query, q.newest_first, BOOL, 0, 0),
+	WIRE_FIELD(wire_query, q.after, U64, 0, 0),
+	WIRE_FIELD(wire_query, q.limit, U32, 1, LIMIT_MAX),
+	WIRE_FIELD(wire_query, q.scan_limit, U32, 0, 0),
+};
+static const struct wire_field get_fields[] = {
+	WIRE_FIELD(wire_get, id, U64, 0, 0),
+	WIRE_FIELD(wire_get, index, U64, 0, 0),
+};
+static const struct wire_field list_fields[] = {
+	WIRE_FIELD(wire_list, next, U64, 0, 0),
+	WIRE_FIELD(wire_list, cursor, BYTES, 0, WIRE_CURSOR_MAX),
+	WIRE_FIELD(wire_list, items, REST, 0, WIRE_LIST_MAX),
+};
+#define RECORD(member, kind, lo, hi) WIRE_FIELD(store_record, member, kind, lo, hi)
+static const struct wire_field record_fields[] = {
+	RECORD(index, U64, 0, 0),
+	RECORD(time_ms, I64, 0, 0),
+	RECORD(not_before, I64, 0, 0),
+	RECORD(not_after, I64, 0, 0),
+	RECORD(serial, BYTES, 1, STORE_SERIAL_MAX),
+	RECORD(spiffe_id, BYTES, 0, STORE_TEXT_MAX),
+	RECORD(caller, BYTES, 0, STORE_TEXT_MAX),
+	RECORD(rule, BYTES, 0, STORE_TEXT_MAX),
+	RECORD(issuer, BYTES, 0, STORE_TEXT_MAX),
+	RECORD(evidence, ENUM, STORE_BY_NONE, STORE_BY_DAEMON),
+	RECORD(evidence_hash, RAW, 0, HASH_LEN),
+	RECORD(key_hash, RAW, 0, HASH_LEN),
+	RECORD(root_seq, U32, 0, 0),
+	RECORD(cert, BYTES, 0, STORE_CERT_MAX),
+};
+#define TOKEN(member, kind, lo, hi) WIRE_FIELD(store_token, member, kind, lo, hi)
+static const struct wire_field token_item_fields[] = {
+	TOKEN(id, CSTR, 1, 32),
+	TOKEN(spiffe_id, CSTR, 1, STORE_TEXT_MAX),
+	TOKEN(created_by, CSTR, 0, 64),
+	TOKEN(created, I64, 0, 0),
+	TOKEN(expires, I64, 0, 0),
+	TOKEN(spent, BOOL, 0, 0),
+	TOKEN(revoked, BOOL, 0, 0),
+	TOKEN(key_hash, RAW, 0, HASH_LEN),
+	TOKEN(record, U64, 0, 0),
+};
+#define STATUS(member, kind, lo, hi) WIRE_FIELD(wire_status, member, kind, lo, hi)
+static const struct wire_field status_fields[] = {
+	STATUS(store.records_first, U64, 0, 0),
+	STATUS(store.records_end, U64, 0, 0),
+	STATUS(store.index_behind, U64, 0, 0),
+	STATUS(store.map_bytes, U64, 0, 0),
+	STATUS(store.used_bytes, U64, 0, 0),
+	STATUS(store.index_used_bytes, U64, 0, 0),
+	STATUS(store.tokens, U64, 0, 0),
+	STATUS(store.bans, U64, 0, 0),
+	STATUS(root_seq, U32, 0, 0),
+	STATUS(root_not_after, I64, 0, 0),
+	STATUS(key_type, TEXT, 1, 16),
+	STATUS(issued, U64, 0, 0),
+	STATUS(refused, U64, 0, 0),
+	STATUS(started, I64, 0, 0),
+	STATUS(fronts, U32, 0, 0),
+	STATUS(store_ok, U8, 0, 1),
+};
+
+/* A pair of functions for each table: whole messages, and elements that are taken one after the other. */
+#define PUT(name, type, table)                                                                                         \
+	static const struct wire_form name##_form = WIRE_FORM(type, table);                                            \
+	struct err wire_##name##_put(struct buf *out, const struct type *m) { return wire_form_put(out, &name##_form, m); }
+#define WHOLE(name, type, table)                                                                                       \
+	PUT(name, type, table)                                                                                         \
+	struct err wire_##name##_take(struct bytes in, struct type *m) { return wire_form_take_all(in, &name##_form, m); }
+#define ELEMENT(name, type, table)                                                                                     \
+	PUT(name, type, table)                                                                                         \
+	struct err wire_##name##_take(struct bytes *in, struct type *m) { return wire_form_take(in, &name##_form, m); }
+
+WHOLE(answer, wire_answer, answer_fields)
+WHOLE(token_create, wire_token_create, token_create_fields)
+WHOLE(token_created, wire_token_created, token_created_fields)
+WHOLE(cursor, wire_cursor, cursor_fields)
+WHOLE(subject, wire_subject, subject_fields)
+ELEMENT(ban, wire_ban, ban_fields)
+WHOLE(query, wire_query, query_fields)
+WHOLE(get, wire_get, get_fields)
+WHOLE(list, wire_list, list_fields)
+ELEMENT(record, store_record, record_fields)
+ELEMENT(token_item, store_token, token_item_fields)
+WHOLE(status, wire_status, status_fields)
