@@ -131,11 +131,31 @@ size_t log_format(const struct log *log, enum log_level level, const char *event
 	return (size_t)(l.at - out);
 }
 
+static void put_out(const char *data, size_t len)
+{
+	ssize_t n = write(STDERR_FILENO, data, len);
+
+	(void)n; /* there is nowhere to report a log that cannot be written */
+}
+
+void log_flush(const struct log *log)
+{
+	if (log->buffer == NULL || log->buffer->len == 0) return;
+	put_out(log->buffer->data, log->buffer->len);
+	log->buffer->len = 0;
+}
+
 void log_write(const struct log *log, enum log_level level, const char *event, const struct field *fields)
 {
 	char line[LOG_LINE_MAX];
 	size_t len = log_format(log, level, event, fields, line);
-	ssize_t n = write(STDERR_FILENO, line, len);
 
-	(void)n; /* there is nowhere to report a log that cannot be written */
+	if (log->buffer == NULL || level < LOG_INFO) {
+		log_flush(log);
+		put_out(line, len);
+		return;
+	}
+	if (len > sizeof(log->buffer->data) - log->buffer->len) log_flush(log);
+	memcpy(log->buffer->data + log->buffer->len, line, len);
+	log->buffer->len += len;
 }

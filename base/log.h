@@ -15,10 +15,18 @@ enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 #define LOG_LINE_MAX 8192  /* bytes of a line; what does not fit is dropped field by field and marked truncated=true */
 #define LOG_VALUE_MAX 1024 /* bytes of a value before escaping */
 
+/* Lines collected by a process that handles many requests a round (one thread): written by log_flush() or when full.  Lines of
+ * LOG_WARN and LOG_ERROR go out at once, after what was collected. */
+struct log_buffer {
+	size_t len;
+	char data[64 * 1024];
+};
+
 struct log { /* set up once in main() and passed down by const pointer */
 	enum log_level level;
 	bool json;
-	const char *process; /* "keeper", "front" ... */
+	const char *process;       /* "keeper", "front" ... */
+	struct log_buffer *buffer; /* NULL: every line is a write() */
 };
 
 enum field_kind { FIELD_END, FIELD_STR, FIELD_BYTES, FIELD_INT, FIELD_HEX };
@@ -43,6 +51,7 @@ static inline bool log_wants(const struct log *log, enum log_level level) { retu
 		if (log_wants(log, level)) log_write(log, level, event, (const struct field[]){ __VA_ARGS__, F_END }); \
 	} while (0)
 void log_write(const struct log *log, enum log_level level, const char *event, const struct field *fields);
+void log_flush(const struct log *log);
 /* The line that log_write() would write, with its LF; for tests. */
 size_t log_format(const struct log *log, enum log_level level, const char *event, const struct field *fields,
                   char out[LOG_LINE_MAX]);

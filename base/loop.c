@@ -12,6 +12,7 @@ struct loop {
 
 struct watch {
 	uv_poll_t uv;
+	unsigned events; /* what it waits for now: asking for the same again costs no system call */
 	void (*ready)(void *ctx, unsigned events);
 	void *ctx;
 };
@@ -115,6 +116,8 @@ struct err watch_set(struct watch *w, unsigned events)
 {
 	int want = ((events & LOOP_READ) != 0 ? UV_READABLE : 0) | ((events & LOOP_WRITE) != 0 ? UV_WRITABLE : 0);
 
+	if (events == w->events) return OK;
+	w->events = events;
 	if (want == 0) return uv_poll_stop(&w->uv) == 0 ? OK : ERR(ERR_INTERNAL, "loop: cannot stop watching");
 	if (uv_poll_start(&w->uv, want, on_poll) != 0) FAIL(ERR_INTERNAL, "loop: cannot watch");
 	return OK;

@@ -20,6 +20,7 @@ struct call; /* one stream; valid from `open`/`message` until call_finish() or `
 
 struct grpc_method {
 	const char *path;   /* "/istio.v1.auth.IstioCertificateService/CreateCertificate" */
+	void *ctx;          /* of the callbacks */
 	bool streaming;     /* false: unary in: `message` is called exactly once, with the one message, after the client ended */
 	/* A whole message, borrowed for the call.  Unary: none or two messages are answered INTERNAL here, as grpc-go does. */
 	void (*message)(void *ctx, struct call *call, struct bytes message);
@@ -35,7 +36,7 @@ struct server_options {
 	struct metrics *metrics;
 	const struct grpc_method *methods;
 	size_t method_count;           /* anything else is UNIMPLEMENTED */
-	void *ctx;                     /* of the methods */
+	void *ctx;                     /* of conn_gone */
 	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; NULL-terminated */
 	size_t max_connections;        /* above: accept and close */
 	uint32_t max_streams;          /* SETTINGS_MAX_CONCURRENT_STREAMS */

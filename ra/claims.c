@@ -1,0 +1,153 @@
+#include "ra/claims.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/json.h"
+
+#define CLAIM_DEPTH_MAX 3 /* claim.A.B.C; ours */
+
+/* Attribute names are [a-z0-9_.-]: capitals are lowered, anything else in a claim's name leaves that claim out. */
+static bool claim_name(const char *prefix, const char *key, char out[POLICY_NAME_MAX + 1])
+{
+	int n = snprintf(out, POLICY_NAME_MAX + 1, "%s.%s", prefix, key);
+
+	if (n < 0 || n > POLICY_NAME_MAX || key[0] == '\0') return false;
+	for (char *p = out + strlen(prefix) + 1; *p != '\0'; p++) {
+		*p = (char)tolower((unsigned char)*p);
+		if (*p == '/') *p = '.'; /* "kubernetes.io/x" and the like */
+		if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) && strchr("_.-", *p) == NULL) return false;
+	}
+	return true;
+}
+
+static void add_claim(struct caller *c, const char *name, const json_t *value)
+{
+	char num[32];
+	struct err e = OK; /* a claim without place is left out: policy then sees it as missing and denies */
+
+	switch (json_typeof(value)) {
+	case JSON_STRING:
+		e = caller_add(c, name, BYTES(json_string_value(value), json_string_length(value)));
+		break;
+	case JSON_INTEGER:
+		(void)snprintf(num, sizeof(num), "%lld", (long long)json_integer_value(value));
+		e = caller_add(c, name, bytes_str(num));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		e = caller_add(c, name, bytes_str(json_is_true(value) ? "true" : "false"));
+		break;
+	default:
+		break;
+	}
+	(void)e.code;
+}
+
+static void add_claims(struct caller *c, const char *prefix, const json_t *object, unsigned depth)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+		char name[POLICY_NAME_MAX + 1];
+		size_t i;
+		json_t *element;
+
+		if (!claim_name(prefix, key, name)) continue;
+		if (json_is_object(value) && depth < CLAIM_DEPTH_MAX) add_claims(c, name, value, depth + 1);
+		else if (json_is_array(value)) json_array_foreach(value, i, element) add_claim(c, name, element);
+		else add_claim(c, name, value);
+	}
+}
+
+struct account { /* of a Kubernetes service account */
+	struct bytes ns, name;
+};
+
+static bool is_label(struct bytes v)
+{
+	if (v.len == 0 || v.len > 253) return false;
+	for (size_t i = 0; i < v.len; i++)
+		if (!islower(v.data[i]) && !isdigit(v.data[i]) && v.data[i] != '-' && v.data[i] != '.') return false;
+	return true;
+}
+
+/* system:serviceaccount:NS:SA, exactly four parts. */
+static struct err parse_account(struct bytes sub, struct account *out)
+{
+	struct bytes prefix = bytes_str("system:serviceaccount:"), rest;
+	const uint8_t *colon;
+
+	if (!bytes_has_prefix(sub, prefix)) FAIL(ERR_UNAUTHENTICATED, "claims: sub is not a service account");
+	rest = BYTES(sub.data + prefix.len, sub.len - prefix.len);
+	colon = rest.len == 0 ? NULL : memchr(rest.data, ':', rest.len);
+	if (colon == NULL) FAIL(ERR_UNAUTHENTICATED, "claims: sub is not system:serviceaccount:NAMESPACE:NAME");
+	out->ns = BYTES(rest.data, (size_t)(colon - rest.data));
+	out->name = BYTES(colon + 1, rest.len - out->ns.len - 1);
+	if (!is_label(out->ns) || !is_label(out->name))
+		FAIL(ERR_UNAUTHENTICATED, "claims: sub is not system:serviceaccount:NAMESPACE:NAME");
+	return OK;
+}
+
+static struct err add_bound(struct caller *c, const json_t *bound, const char *member, const char *field, const char *name)
+{
+	struct bytes v;
+	struct err e = json_string_of(json_object_get(bound, member), field, POLICY_VALUE_MAX, &v);
+
+	return e.code == ERR_OK ? caller_add(c, name, v) : OK; /* not every token is bound to a pod or a node */
+}
+
+static struct err add_kubernetes(struct caller *c, const struct account *account, const json_t *claims)
+{
+	const json_t *bound = json_object_get(claims, "kubernetes.io");
+	struct bytes v;
+
+	TRY(caller_add(c, "k8s.namespace", account->ns));
+	TRY(caller_add(c, "k8s.service_account", account->name));
+	if (bound == NULL) return OK;
+	if (json_string_of(bound, "namespace", 253, &v).code == ERR_OK && !bytes_equal(v, account->ns))
+		FAIL(ERR_UNAUTHENTICATED, "claims: kubernetes.io.namespace is not that of sub");
+	if (json_string_of(json_object_get(bound, "serviceaccount"), "name", 253, &v).code == ERR_OK && !bytes_equal(v, account->name))
+		FAIL(ERR_UNAUTHENTICATED, "claims: kubernetes.io.serviceaccount is not that of sub");
+	TRY(add_bound(c, bound, "pod", "name", "k8s.pod"));
+	TRY(add_bound(c, bound, "pod", "uid", "k8s.pod_uid"));
+	return add_bound(c, bound, "node", "name", "k8s.node");
+}
+
+static struct err caller_of(const struct conf *conf, const struct conf_jwt_issuer *issuer, struct bytes sub,
+                            const struct account *account, struct caller **out)
+{
+	char id[1024 + 1];
+	const char *name = conf_text(conf, issuer->name);
+	int n = account != NULL
+	                ? snprintf(id, sizeof(id), "%s:%.*s/%.*s", name, (int)account->ns.len, account->ns.data,
+	                           (int)account->name.len, account->name.data)
+	                : snprintf(id, sizeof(id), "%s:%.*s", name, (int)sub.len, sub.data);
+
+	if (n < 0 || (size_t)n >= sizeof(id)) FAIL(ERR_UNAUTHENTICATED, "claims: sub is too long");
+	return caller_new(CALLER_JWT, id, out);
+}
+
+struct err claims_caller(const struct conf *conf, const struct conf_jwt_issuer *issuer, const json_t *claims,
+                         struct bytes cluster, struct caller **out)
+{
+	AUTO(caller) struct caller *c = NULL;
+	bool kubernetes = issuer->kind == CONF_ISSUER_KUBERNETES;
+	struct account account;
+	struct bytes sub;
+
+	if (json_string_of(claims, "sub", 768, &sub).code != ERR_OK || sub.len == 0)
+		FAIL(ERR_UNAUTHENTICATED, "claims: no usable sub");
+	if (kubernetes) TRY(parse_account(sub, &account));
+	TRY(caller_of(conf, issuer, sub, kubernetes ? &account : NULL, &c));
+	TRY(caller_add(c, "method", bytes_str("jwt")));
+	TRY(caller_add(c, "issuer", bytes_str(conf_text(conf, issuer->name))));
+	TRY(caller_add(c, "trust_domain", bytes_str(conf_text(conf, conf->trust_domain))));
+	if (cluster.len > 0) TRY(caller_add(c, "cluster", cluster));
+	if (kubernetes) TRY(add_kubernetes(c, &account, claims));
+	add_claims(c, "claim", claims, 1);
+	*out = MOVE(c);
+	return OK;
+}

@@ -1,0 +1,17 @@
+/* claims.h: a verified token's claims become attributes of a caller.  Pure; any thread. */
+#ifndef SIGNET_RA_CLAIMS_H
+#define SIGNET_RA_CLAIMS_H
+
+#include <jansson.h>
+
+#include "conf/conf.h"
+#include "policy/policy.h"
+
+/* OK: *out is the caller's.  The id is "ISSUER-NAME:SUB" ("kubernetes:NS/SA" shape for service accounts:
+ * "ISSUER-NAME:NS/SA").  Attributes: policy.h.  A claim that has no place (too long, too many, another type) is left out.
+ * UNAUTHENTICATED: no usable `sub`; for a kubernetes issuer: `sub` is not exactly system:serviceaccount:NS:SA (istio.md 1:
+ * three parts make istiod panic), or the kubernetes.io claim says another namespace or account. */
+struct err claims_caller(const struct conf *conf, const struct conf_jwt_issuer *issuer, const json_t *claims,
+                         struct bytes cluster, struct caller **out);
+
+#endif

@@ -1,0 +1,259 @@
+#include "ra/front.h"
+
+#include <string.h>
+
+#include "base/control.h"
+#include "ra/request.h"
+#include "ra/serving.h"
+#include "ra/services.h"
+
+#define DRAIN_MS 5000 /* ours: what a client with an open call may take after CONTROL_STOP */
+
+struct front {
+	const struct front_options *o;
+	struct loop *loop;
+	struct chan *control;
+	struct watch *control_watch;
+	struct link *link;
+	struct serving *serving;
+	struct server *server;
+	struct services *services;
+	struct request_service requests;
+	struct timer *drain;
+	struct tls *tls;
+	bool started, stopping;
+	struct err result;
+};
+
+static void front_end(struct front *f, struct err why)
+{
+	if (f->result.code == ERR_OK) f->result = why;
+	loop_stop(f->loop);
+}
+
+/* ---- from the keeper ---- */
+
+static void on_roots(void *ctx, const struct wire_roots *roots)
+{
+	struct front *f = ctx;
+	struct err e = answer_tail_set(&f->requests.tail, roots);
+
+	if (e.code != ERR_OK) front_end(f, e);
+	else serving_on_roots(f->serving, roots);
+}
+
+static void on_serving(void *ctx, int64_t not_after, struct bytes cert)
+{
+	struct front *f = ctx;
+
+	serving_on_cert(f->serving, not_after, cert);
+}
+
+static void on_lost(void *ctx, struct err why)
+{
+	struct front *f = ctx;
+
+	log_event(f->o->log, LOG_ERROR, "keeper_lost", F_ERR(why));
+	front_end(f, ERR(ERR_UNAVAILABLE, "front: the keeper is gone"));
+}
+
+/* ---- TLS is ready: serve ---- */
+
+static struct err serve(struct front *f)
+{
+	TRY(server_start(f->server));
+	services_set_serving(f->services, true);
+	TRY(chan_put(f->control, CONTROL_READY, BYTES_NONE));
+	TRY(chan_flush(f->control));
+	f->started = true;
+	log_event(f->o->log, LOG_INFO, "serving", F_INT("front", f->o->number));
+	return OK;
+}
+
+static void on_tls(void *ctx, struct tls *tls)
+{
+	struct front *f = ctx;
+
+	server_set_tls(f->server, tls);
+	if (!f->started && !f->stopping) {
+		struct err e = serve(f);
+
+		if (e.code != ERR_OK) front_end(f, e);
+	}
+}
+
+static void on_tls_failed(void *ctx, struct err why)
+{
+	struct front *f = ctx;
+
+	if (!f->started) front_end(f, why);
+}
+
+static struct err check_peer(void *ctx, struct bytes leaf_der)
+{
+	struct front *f = ctx;
+
+	return auth_check_peer(f->requests.auth, leaf_der);
+}
+
+/* ---- from the monitor ---- */
+
+static void stop_if_idle(struct front *f)
+{
+	if (f->stopping && server_calls(f->server) == 0) loop_stop(f->loop);
+}
+
+static void on_drained(void *ctx)
+{
+	struct front *f = ctx;
+
+	loop_stop(f->loop);
+}
+
+static struct err on_stop(void *self, struct chan_msg *msg)
+{
+	struct front *f = self;
+
+	(void)msg;
+	f->stopping = true;
+	services_set_serving(f->services, false);
+	server_drain(f->server);
+	return timer_start(f->drain, DRAIN_MS);
+}
+
+static const struct chan_rule control_rules[] = {
+	{ 0, CONTROL_STOP, 0, 0, false, on_stop, 0 },
+};
+
+static void on_control(void *ctx, unsigned events)
+{
+	struct front *f = ctx;
+	unsigned frames;
+	struct err e = chan_receive(f->control, 4, &frames);
+
+	(void)events;
+	if (e.code != ERR_OK) front_end(f, e); /* without a monitor there is nobody to serve for */
+}
+
+/* ---- methods ---- */
+
+static void on_request(void *ctx, struct call *call, struct bytes message)
+{
+	struct front *f = ctx;
+
+	request_start(&f->requests, call, message);
+}
+
+static void on_gone(void *ctx, struct call *call)
+{
+	(void)ctx;
+	request_gone(call);
+}
+
+static void on_conn_gone(void *ctx, void *user)
+{
+	(void)ctx;
+	request_conn_gone(user);
+}
+
+static void on_flush(void *ctx)
+{
+	struct front *f = ctx;
+
+	link_flush(f->link);
+	server_flush(f->server);
+	log_flush(f->o->log);
+	stop_if_idle(f);
+}
+
+static struct err make_server(struct front *f)
+{
+	static const char *const headers[] = { "authorization", "clusterid", NULL };
+	const struct grpc_method create = { .path = REQUEST_PATH, .message = on_request, .gone = on_gone, .ctx = f };
+	struct grpc_method methods[1 + SERVICES_METHODS] = { create };
+	const struct conf *c = f->o->conf;
+	struct server_options o = { .loop = f->loop, .listen_fd = f->o->listen_fd, .metrics = f->o->metrics, .methods = methods,
+		                    .method_count = ARRAY_LEN(methods), .ctx = f, .headers = headers,
+		                    .max_connections = (size_t)c->listen.max_connections,
+		                    .max_streams = (uint32_t)c->listen.max_streams,
+		                    .handshake_ms = c->listen.handshake_timeout * 1000, .conn_gone = on_conn_gone };
+
+	services_methods(f->services, methods + 1);
+	return server_new(&o, &f->server);
+}
+
+static struct err make_requests(struct front *f)
+{
+	struct auth_options o = { .conf = f->o->conf, .metrics = f->o->metrics, .jwks = f->o->jwks };
+	struct request_service *r = &f->requests;
+	size_t bad = 0;
+	struct err e = auth_new(&o, &r->auth, &bad);
+
+	if (e.code != ERR_OK) {
+		log_event(f->o->log, LOG_ERROR, "jwks", F_STR("issuer", bad < f->o->conf->issuer_count ? conf_text(f->o->conf, f->o->conf->issuers[bad].name) : ""), F_ERR(e));
+		return e;
+	}
+	r->conf = f->o->conf;
+	r->log = f->o->log;
+	r->metrics = f->o->metrics;
+	r->link = f->link;
+	r->scratch.max = 2 * WIRE_ROOTS_MAX;
+	return key_verifier_new(&r->verifier);
+}
+
+static struct err make_link(struct front *f)
+{
+	struct link_events events = { .roots = on_roots, .serving = on_serving, .lost = on_lost, .ctx = f };
+
+	TRY(link_new(f->loop, f->o->keeper_fd, f->o->metrics, (size_t)f->o->conf->listen.max_pending, &f->link));
+	link_on(f->link, &events);
+	return link_hello(f->link, f->o->number);
+}
+
+static struct err front_begin(struct front *f)
+{
+	struct serving_options s = { .front = f->o, .check_peer = check_peer, .check_ctx = f, .ready = on_tls,
+		                     .failed = on_tls_failed, .ctx = f };
+
+	TRY(loop_new(&f->loop));
+	loop_on_flush(f->loop, on_flush, f);
+	TRY(timer_new(f->loop, on_drained, f, &f->drain));
+	TRY(chan_new(f->o->control_fd, control_rules, ARRAY_LEN(control_rules), f, &f->control));
+	TRY(watch_new(f->loop, f->o->control_fd, on_control, f, &f->control_watch));
+	TRY(watch_set(f->control_watch, LOOP_READ));
+	TRY(make_link(f));
+	TRY(make_requests(f));
+	TRY(services_new(&f->services));
+	TRY(make_server(f));
+	s.loop = f->loop;
+	s.link = f->link;
+	return serving_new(&s, &f->serving);
+}
+
+static void front_finish(struct front *f)
+{
+	server_free(f->server);
+	serving_free(f->serving);
+	services_free(f->services);
+	link_free(f->link);
+	auth_free(f->requests.auth);
+	key_verifier_free(f->requests.verifier);
+	answer_tail_free(&f->requests.tail);
+	buf_free(&f->requests.scratch);
+	timer_free(f->drain);
+	watch_free(f->control_watch);
+	chan_free(f->control);
+	if (f->loop != NULL) loop_on_flush(f->loop, NULL, NULL);
+	loop_free(f->loop);
+	log_flush(f->o->log);
+}
+
+struct err front_run(const struct front_options *options)
+{
+	struct front f = { .o = options, .result = OK };
+	struct err e = front_begin(&f);
+
+	if (e.code == ERR_OK) e = loop_run(f.loop);
+	front_finish(&f);
+	return e.code != ERR_OK ? e : f.result;
+}

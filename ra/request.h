@@ -1,0 +1,36 @@
+/* request.h: one CreateCertificate, told as a row of steps: AUTHENTICATE, DECIDE, ISSUE, ANSWER.
+ *
+ * A step finishes, waits for the keeper, or fails; a failure ends the request with one log line and one status.  Codes and texts
+ * are Istio's (istio.md 1): clients retry by them. */
+#ifndef SIGNET_RA_REQUEST_H
+#define SIGNET_RA_REQUEST_H
+
+#include "base/log.h"
+#include "net/server.h"
+#include "ra/answer.h"
+#include "ra/auth.h"
+#include "ra/link.h"
+
+struct request_service { /* what requests need; owned by the front, outlives them */
+	const struct conf *conf;
+	const struct log *log;
+	struct metrics *metrics;
+	struct auth *auth;
+	struct link *link;
+	struct key_verifier *verifier;
+	struct answer_tail tail;
+	struct buf scratch;     /* of one answer at a time */
+};
+
+#define REQUEST_PATH "/istio.v1.auth.IstioCertificateService/CreateCertificate"
+/* The `message` and `gone` of the gRPC method; ctx is the service's owner's, found by request_service_of(). */
+void request_start(struct request_service *s, struct call *call, struct bytes message);
+/* The client has gone (or its deadline passed): the answer, if one still comes, is dropped and logged. */
+void request_gone(struct call *call);
+/* The connection has gone: forget who was on it. */
+void request_conn_gone(void *user);
+
+/* Go's time.Duration as text, whole seconds: "2h0m0s", "1m30s", "45s"; Istio's clients see it in a message. */
+void request_duration_text(int64_t seconds, char out[32]);
+
+#endif

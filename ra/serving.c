@@ -1,0 +1,163 @@
+#include "ra/serving.h"
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "csr/cert.h"
+#include "der/pem.h"
+
+#define RETRY_MS 5000 /* ours: when the keeper refused or forgot a renewal */
+
+struct serving {
+	struct serving_options o;
+	struct timer *renew;
+	bool from_files;
+	EVP_PKEY *key;               /* of the certificate in use */
+	EVP_PKEY *next;              /* of the certificate asked for */
+	struct buf leaf_pem, chain_pem, roots_pem;
+};
+
+static void auto_pkcs8(PKCS8_PRIV_KEY_INFO **p)
+{
+	PKCS8_PRIV_KEY_INFO_free(*p);
+}
+
+static struct err key_pkcs8(EVP_PKEY *key, struct buf *out)
+{
+	AUTO(pkcs8) PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+	uint8_t *at, *end;
+	int n = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, NULL);
+
+	if (n <= 0) FAIL(ERR_INTERNAL, "front: cannot encode the serving key");
+	TRY(buf_reserve(out, (size_t)n, &at));
+	end = at;
+	if (i2d_PKCS8_PRIV_KEY_INFO(info, &end) != n) FAIL(ERR_INTERNAL, "front: cannot encode the serving key");
+	out->len += (size_t)n;
+	return OK;
+}
+
+/* New TLS settings from what is known now; silently not yet, if something is missing. */
+static struct err rebuild(struct serving *s)
+{
+	AUTO(buf) struct buf chain = { .max = 2 * WIRE_ROOTS_MAX };
+	AUTO(buf_wipe) struct buf pkcs8 = { .max = 16 * 1024 };
+	struct tls *tls = NULL;
+	struct tls_options t = { .min_version = (int)s->o.front->conf->tls.min_version, .client_ca_pem = buf_view(&s->roots_pem),
+		                 .check_peer = s->o.check_peer, .check_ctx = s->o.check_ctx };
+
+	if (s->roots_pem.len == 0 || s->leaf_pem.len == 0) return OK;
+	if (!s->o.front->conf->auth.mtls) t.client_ca_pem = BYTES_NONE;
+	TRY(buf_put(&chain, s->leaf_pem.data, s->leaf_pem.len));
+	if (!s->from_files) TRY(buf_put(&chain, s->chain_pem.data, s->chain_pem.len));
+	TRY(key_pkcs8(s->key, &pkcs8));
+	t.chain_pem = buf_view(&chain);
+	t.key_pkcs8 = buf_view(&pkcs8);
+	TRY(tls_new(&t, &tls));
+	s->o.ready(s->o.ctx, tls);
+	tls_unref(tls);
+	return OK;
+}
+
+static void settle(struct serving *s, struct err e)
+{
+	if (e.code == ERR_OK) return;
+	log_event(s->o.front->log, LOG_ERROR, "serving", F_ERR(e));
+	s->o.failed(s->o.ctx, e);
+}
+
+static struct err ask(struct serving *s)
+{
+	uint8_t *spki = NULL;
+	struct err e;
+	int n;
+
+	EVP_PKEY_free(s->next);
+	s->next = EVP_EC_gen("P-256");
+	n = s->next == NULL ? -1 : i2d_PUBKEY(s->next, &spki);
+	if (n <= 0) FAIL(ERR_INTERNAL, "front: cannot make a serving key");
+	e = link_ask_serving(s->o.link, BYTES(spki, (size_t)n));
+	OPENSSL_free(spki);
+	if (e.code == ERR_OK) e = timer_start(s->renew, RETRY_MS);
+	return e;
+}
+
+static void on_renew(void *ctx)
+{
+	struct serving *s = ctx;
+
+	settle(s, ask(s));
+}
+
+static struct err load_files(struct serving *s)
+{
+	struct bytes pem = s->o.front->tls_key_pem;
+	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+
+	s->from_files = true;
+	s->key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
+	BIO_free(bio);
+	if (s->key == NULL) FAIL(ERR_INVALID_ARGUMENT, "front: tls.key_file holds no readable private key");
+	return buf_put(&s->leaf_pem, s->o.front->tls_chain_pem.data, s->o.front->tls_chain_pem.len);
+}
+
+struct err serving_new(const struct serving_options *options, struct serving **out)
+{
+	struct serving *s = calloc(1, sizeof(*s));
+	struct err e;
+
+	if (s == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "front: out of memory");
+	s->o = *options;
+	s->leaf_pem.max = s->chain_pem.max = s->roots_pem.max = WIRE_ROOTS_MAX;
+	e = timer_new(options->loop, on_renew, s, &s->renew);
+	if (e.code == ERR_OK) e = options->front->tls_chain_pem.len > 0 ? load_files(s) : ask(s);
+	if (e.code != ERR_OK) serving_free(s);
+	else *out = s;
+	return e;
+}
+
+void serving_free(struct serving *s)
+{
+	if (s == NULL) return;
+	timer_free(s->renew);
+	EVP_PKEY_free(s->key);
+	EVP_PKEY_free(s->next);
+	buf_free(&s->leaf_pem);
+	buf_free(&s->chain_pem);
+	buf_free(&s->roots_pem);
+	free(s);
+}
+
+static struct err replace(struct buf *b, struct bytes with)
+{
+	b->len = 0;
+	return buf_put(b, with.data, with.len);
+}
+
+void serving_on_roots(struct serving *s, const struct wire_roots *roots)
+{
+	struct err e = replace(&s->chain_pem, roots->chain_pem);
+
+	if (e.code == ERR_OK) e = replace(&s->roots_pem, roots->roots_pem);
+	if (e.code == ERR_OK) e = rebuild(s);
+	settle(s, e);
+}
+
+void serving_on_cert(struct serving *s, int64_t not_after, struct bytes der)
+{
+	int64_t left = not_after - clock_wall();
+	struct err e;
+
+	if (s->next == NULL || s->from_files) return;
+	EVP_PKEY_free(s->key);
+	s->key = MOVE(s->next);
+	s->leaf_pem.len = 0;
+	e = pem_put(&s->leaf_pem, "CERTIFICATE", der);
+	if (e.code == ERR_OK) e = rebuild(s);
+	if (e.code == ERR_OK) e = timer_start(s->renew, left > 2 ? left / 2 * 1000 : RETRY_MS);
+	metric_set(s->o.front->metrics, M_CERT_EXPIRY, (uint64_t)not_after);
+	settle(s, e);
+}
