@@ -51,6 +51,8 @@ void server_set_tls(struct server *s, struct tls *tls);
 struct err server_start(struct server *s);
 void server_drain(struct server *s);
 size_t server_calls(const struct server *s); /* open calls */
+/* Write what the answers of this round made: call it from the loop's flush hook (loop_on_flush has one place). */
+void server_flush(struct server *s);
 void server_free(struct server *s);          /* closes everything; calls get `gone` */
 
 /* ---- calls ---- */
