@@ -3,19 +3,26 @@
 #   make test   set up and pass every test that needs Debian packages only
 SHELL   := /bin/bash
 DIRS    := base der proto conf key csr jwt policy hsm storage ca net ra admin daemon cli
-# VARIANT: release (what is installed and measured), san (ASan and UBSan, sandbox off), clang (warnings of the other compiler)
+# VARIANT: release (what is installed and measured), san (ASan and UBSan, sandbox off), points (release with points to kill at,
+# for tests), clang (warnings of the other compiler), fuzz (libFuzzer)
 VARIANT ?= release
 B       := build/$(VARIANT)
 PREFIX  ?= /usr
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0)
 
-CC      := $(if $(filter clang,$(VARIANT)),clang,gcc)
+CC      := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
 CPPFLAGS += -D_GNU_SOURCE -DSIGNET_VERSION='"$(VERSION)"' -I. -I$(B)/gen -Ibuild/gen
 WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
 CFLAGS  += -std=gnu2x -O2 -g -MMD -MP -pthread $(WARN) -fno-omit-frame-pointer -fstack-protector-strong -fPIE
 LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now -Wl,--gc-sections
+ifeq ($(VARIANT),points)
+CPPFLAGS += -DSIGNET_TEST_POINTS
+endif
 ifeq ($(VARIANT),san)
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -DSIGNET_SANITIZED
+LDFLAGS += -fsanitize=address,undefined
+else ifeq ($(VARIANT),fuzz)
+CFLAGS  += -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -DSIGNET_SANITIZED
 LDFLAGS += -fsanitize=address,undefined
 else
 CFLAGS  += -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections -fstack-clash-protection
@@ -96,11 +103,52 @@ $(B)/replay/%: %.c tests/fuzz/replay.c $(LIB)
 replay: $(REPLAYS)
 	tools/run-replay $(REPLAYS)
 
--include $(OBJS:.o=.d) $(UNIT_BIN:=.d)
--include tools/targets.mk
+-include $(OBJS:.o=.d) $(UNIT_BIN:=.d) $(REPLAYS:=.d)
 
-.PHONY: clean
+.PHONY: clean lib
+lib: $(LIB)
 clean:
 	rm -rf build
-.PHONY: lib
-lib: $(LIB)
+
+# ---- what people call ----
+.PHONY: help setup demo test integration check lint interop bench fuzz install
+help:
+	@echo 'make demo      set up, build, start a CA, ask for a certificate, verify it (fresh Debian 12; root or sudo)'
+	@echo 'make test      set up and pass every test that needs Debian packages only'
+	@echo 'make           build into $(B)/bin'
+	@echo 'make check     the same tests under ASan and UBSan'
+	@echo 'make lint      layers, sizes, link lines, man pages, warnings of clang'
+	@echo 'make interop   clients and verifiers that others wrote (Go, Rust, GnuTLS, Python)'
+	@echo 'make bench     measure, print a table beside the floor of this machine'
+	@echo 'make fuzz TIME=60   every fuzz target for so many seconds'
+	@echo 'make install   into DESTDIR, PREFIX=$(PREFIX)'
+
+# The targets that set up first start a second make, so that what was just installed is seen.
+demo:
+	@tools/setup build
+	@tools/demo
+test:
+	@tools/setup build test
+	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s unit replay integration
+integration: all
+	tools/run-integration $(B)
+check:
+	@tools/setup build test
+	@$(MAKE) --no-print-directory -s VARIANT=san all
+	@$(MAKE) --no-print-directory -s VARIANT=san unit replay integration
+lint:
+	@tools/lint
+interop: all
+	@tools/setup build test interop
+	@tests/interop/run $(B)
+bench: all
+	@tools/setup build test
+	@tests/bench/run $(B)
+fuzz:
+	@tools/fuzz $(or $(TIME),60) $(FUZZ)
+build/fuzz/bin/%: $(LIB) # SRC=FOLDER/fuzz_NAME.c (tools/fuzz)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(SRC) $(LIB) $(ALL_LIBS)
+
+install: all
+	tools/install $(B) "$(DESTDIR)" "$(PREFIX)"
