@@ -219,6 +219,32 @@ static void mangled_signatures_are_refused(void **state)
 		}
 }
 
+/* RSA numbers are compared as integers: one whose first octet happens to be zero must still come with it. */
+static void rsa_signature_without_its_leading_zero_is_refused(void **state)
+{
+	static const int rsa[] = { 0, 3 }; /* RS256, PS256 */
+	const struct jwt_expect expect = expect_default();
+	struct sign_keys *keys = *state;
+	AUTO(jwt_keys) struct jwt_keys *set = one_key(keys, RSA_A, "");
+
+	for (size_t i = 0; i < ARRAY_LEN(rsa); i++) {
+		AUTO(buf) struct buf token = TOKEN_BUF;
+		uint8_t sig[SIGN_MAX] = { 1 };
+		char text[128];
+		size_t len = 0;
+
+		for (int nonce = 0; sig[0] != 0; nonce++) { /* one in 256 has it */
+			token.len = 0;
+			snprintf(text, sizeof(text), "{\"alg\":\"%s\",\"n\":%d}", sign_algs[rsa[i]].name, nonce);
+			sign_put_input(&token, text, GOOD);
+			len = sign_raw(&sign_algs[rsa[i]], keys->pkey[RSA_A], buf_view(&token), sig);
+		}
+		sign_must(buf_put_str(&token, "."));
+		sign_must(base64url_put(&token, BYTES(sig + 1, len - 1)));
+		if (verifies(buf_view(&token), set, &expect)) fail_msg("%s", sign_algs[rsa[i]].name);
+	}
+}
+
 static void der_encoded_ecdsa_signature_is_refused(void **state)
 {
 	static const struct sign_alg der[] = { { "ES256", "SHA256", false, 0, P256_A },
@@ -267,6 +293,8 @@ static const struct {
 	{ "empty_kid_is_no_kid", "{\"alg\":\"ES256\",\"kid\":\"\"}", { P256_A, -1 }, { ",\"kid\":\"a\"" }, true },
 	{ "no_kid_two_candidates", "{\"alg\":\"ES256\"}", { P256_A, P256_B, -1 },
 	  { ",\"kid\":\"a\"", ",\"kid\":\"b\"" }, false },
+	{ "no_kid_two_candidates_the_right_one_last", "{\"alg\":\"ES256\"}", { P256_B, P256_A, -1 },
+	  { ",\"kid\":\"b\"", ",\"kid\":\"a\"" }, false },
 	{ "no_kid_two_candidates_without_kid", "{\"alg\":\"ES256\"}", { P256_A, P256_B, -1 }, { "", "" }, false },
 	{ "empty_kid_two_candidates", "{\"alg\":\"ES256\",\"kid\":\"\"}", { P256_A, P256_B, -1 }, { "", "" }, false },
 	{ "no_kid_no_candidate", "{\"alg\":\"ES256\"}", { P384_A, RSA_A, -1 }, { "", "" }, false },
@@ -505,6 +533,7 @@ int main(void)
 		cmocka_unit_test(es256_by_a_p384_key_is_refused),
 		cmocka_unit_test(hmac_with_the_public_key_is_refused),
 		cmocka_unit_test(mangled_signatures_are_refused),
+		cmocka_unit_test(rsa_signature_without_its_leading_zero_is_refused),
 		cmocka_unit_test(der_encoded_ecdsa_signature_is_refused),
 		cmocka_unit_test(another_key_of_the_same_type_does_not_verify),
 		cmocka_unit_test(the_key_is_chosen_by_kid_or_is_the_only_one),
