@@ -77,14 +77,14 @@ struct err buf_reserve(struct buf *b, size_t len, uint8_t **out)
 
 	if (b->len > b->max || len > b->max - b->len) FAIL(ERR_RESOURCE_EXHAUSTED, "buffer: over its limit");
 	want = b->len + len;
-	if (want > b->cap) {
+	if (want > b->cap || b->data == NULL) { /* also for nothing: a null pointer cannot be added to */
 		while (cap < want) cap = cap > b->max / 2 ? b->max : cap * 2;
 		grown = realloc(b->data, cap);
 		if (grown == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "buffer: out of memory");
 		b->data = grown;
 		b->cap = cap;
 	}
-	*out = b->len == 0 ? b->data : b->data + b->len; /* NULL + 0 is undefined in C */
+	*out = b->data + b->len;
 	return OK;
 }
 
