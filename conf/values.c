@@ -240,8 +240,8 @@ static struct err set_texts(struct loader *l, const struct schema_item *item, co
 
 static bool is_attribute(const char *name)
 {
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/-");
-	return n > 0 && n < 64 && name[n] == '\0';
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-"); /* policy.h */
+	return n > 0 && n <= 64 && name[n] == '\0';
 }
 
 static struct err add_match(struct loader *l, const struct schema_item *item, yaml_node_pair_t *pair)
@@ -251,7 +251,7 @@ static struct err add_match(struct loader *l, const struct schema_item *item, ya
 	char label[LOADER_KEY_MAX / 2], quoted[LOADER_QUOTE_MAX];
 	struct schema_item attribute = *item; /* so that messages name the attribute */
 	if (tree_kind(key) != TREE_TEXT || !is_attribute(tree_text(key)))
-		return loader_refuse(l, key, item->key, "%s is not the name of an attribute",
+		return loader_refuse(l, key, item->key, "%s is not the name of an attribute: a-z, 0-9, '_', '.' and '-'",
 				     key->type == YAML_SCALAR_NODE ? loader_quote(tree_text(key), quoted) : "a key");
 	if (l->c->match_count >= CONF_MATCHES_MAX) return loader_refuse(l, key, item->key, "more than %d in all rules", CONF_MATCHES_MAX);
 	snprintf(label, sizeof(label), "%s.%s", item->key, tree_text(key));

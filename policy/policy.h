@@ -1,9 +1,18 @@
 /* policy.h: (caller, csr facts, rules) -> grant or denial.  Pure: no I/O, no clock; any thread.
  *
- * Rules are tried in order; the first whose matches all hold decides; none: denied.  A rule's templates take attributes
- * of the caller ("spiffe://{trust_domain}/ns/{k8s.namespace}/sa/{k8s.service_account}"): an attribute that is missing, or
- * whose value could leave its place (a '/' in it, or nothing at all), denies.  Patterns: exact, or glob with '*' (any
- * characters but '/'), '**' (any characters), '?' (one character, not '/'). */
+ * Rules are tried in order; the first whose matches all hold decides; none: denied.  A rule that matches and cannot be
+ * filled denies; the rules after it are not tried.
+ * Patterns: exact, or glob with '*' (any characters but '/'), '**' (any characters), '?' (one character, not '/').  Only
+ * the configuration holds patterns: a '*' in a value of the caller is that character.
+ * Templates take attributes of the caller ("spiffe://{trust_domain}/ns/{k8s.namespace}/sa/{k8s.service_account}").
+ * {trust_domain} is always ours.  Any other attribute must have exactly one value, not empty, that cannot leave its place:
+ *   spiffe_id     [A-Za-z0-9._-] only, and what comes out is a workload ID in our trust domain.  One exception: the
+ *                 template that is exactly "{spiffe_id}" takes that attribute's value whole, with its '/', if the value
+ *                 is a workload ID in our trust domain;
+ *   dns_names     [a-z0-9-] only, or also '.' where {attribute} is the whole template; what comes out is a host name in
+ *                 lower case that does not end in digits; "*." in front only if the template begins with it;
+ *   ip_addresses  [0-9A-Fa-f.:] only; what comes out is an IPv4 or IPv6 address.
+ * Everything else denies. */
 #ifndef SIGNET_POLICY_POLICY_H
 #define SIGNET_POLICY_POLICY_H
 
@@ -36,10 +45,10 @@ static inline void auto_caller(struct caller **p) { caller_free(*p); }
 
 /* What is asked beyond the caller. */
 struct policy_request {
-	const struct key_info *key;  /* of the CSR */
+	const struct key_info *key;  /* of the CSR; NULL: not known yet, its type is not checked */
 	int64_t validity;            /* seconds; 0: not asked */
-	const char *impersonate;     /* SPIFFE ID or "" */
-	const char *issuer;          /* CertSigner or "" for the default */
+	const char *impersonate;     /* SPIFFE ID, or "" or NULL */
+	const char *issuer;          /* CertSigner; "", NULL or "default": Signet's own CA */
 };
 
 struct policy_name {
@@ -51,19 +60,21 @@ struct policy_name {
 struct policy_grant {
 	char spiffe_id[SPIFFE_ID_MAX + 1];
 	int64_t lifetime;            /* seconds, clamped by the rule, never above cert.max_lifetime */
-	const char *rule, *issuer;   /* borrowed from the conf */
+	const char *rule, *issuer;   /* borrowed from the conf; issuer "default" is Signet's own CA */
 	uint8_t name_count;
 	struct policy_name names[POLICY_NAMES_MAX];
 };
 
-/* Check what the schema cannot: templates and patterns well formed, rule names unique, key types known, lifetimes within
- * the server's.  INVALID_ARGUMENT: problem (size bytes) says rule and reason.  Call once after conf_load(). */
+/* Check what the schema cannot: attributes known, templates and patterns well formed, no two attributes in one segment (their
+ * values could be shifted against each other), rule names unique, key types and issuers known, lifetimes within the
+ * server's.  INVALID_ARGUMENT: problem (size bytes) says rule and reason.  Call once after conf_load(). */
 struct err policy_check(const struct conf *conf, char *problem, size_t size);
 
 /* Decide.  OK: *grant is filled.  Codes are safe for the client (no rule names, no attribute values):
  * PERMISSION_DENIED: no rule, a deny rule, a template that cannot be filled, key type, issuer, impersonation not allowed
  * or its trust domain is another; INVALID_ARGUMENT: the validity asked is above cert.max_lifetime (refused, istio.md 1);
- * above the rule's it is clamped; zero or negative is "not asked". */
+ * above the rule's it is clamped; zero or negative is "not asked".
+ * With impersonation the grant has the ID that was asked for and none of the rule's DNS and IP names. */
 struct err policy_decide(const struct conf *conf, const struct caller *caller, const struct policy_request *req,
                          struct policy_grant *grant);
 

@@ -1,0 +1,43 @@
+/* internal.h: what the files of policy/ share. */
+#ifndef SIGNET_POLICY_INTERNAL_H
+#define SIGNET_POLICY_INTERNAL_H
+
+#include "policy/policy.h"
+
+/* Values of an attribute, one after the other: *cursor starts at 0; NULL after the last. */
+const char *caller_next(const struct caller *c, struct bytes name, size_t *cursor, size_t *len);
+
+/* What a template makes, and so which values may go into it. */
+enum template_kind { TEMPLATE_SPIFFE_ID, TEMPLATE_DNS, TEMPLATE_IP };
+
+struct template_source { /* of attributes */
+	const char *trust_domain;    /* ours, whatever the caller says */
+	const struct caller *caller; /* NULL: policy_check() tries the template with "a" for every attribute */
+};
+
+/* Why it cannot be filled: `why` is a literal; `attribute` and `value` are views, empty where they do not apply. */
+struct template_failure {
+	const char *why;
+	struct bytes attribute, value;
+};
+
+/* Fill a template into out[size] with a NUL.  false: *failure says why. */
+bool template_fill(const struct template_source *source, enum template_kind kind, const char *text, char *out, size_t size,
+		   struct template_failure *failure);
+/* Fill it and check what came out: a workload ID of the trust domain; a host name; an address (octets into name).
+ * spiffe_id: out[SPIFFE_ID_MAX + 1]. */
+bool template_spiffe_id(const struct template_source *source, const char *text, char *out, struct template_failure *failure);
+bool template_name(const struct template_source *source, enum template_kind kind, const char *text, struct policy_name *name,
+		   struct template_failure *failure);
+
+/* The next {attribute} in a template from *at on: true and its name, *at behind it.  *malformed: a brace without partner. */
+bool template_next(const char **at, struct bytes *attribute, bool *malformed);
+
+/* A workload ID in the trust domain? */
+bool policy_is_workload(struct bytes id, const char *trust_domain);
+/* The name of a client's key type in the configuration; "" for one that no certificate may have. */
+const char *policy_key_name(enum key_type type);
+
+#define POLICY_ISSUER_DEFAULT "default" /* Signet's own CA; what "" asks for */
+
+#endif
