@@ -84,7 +84,7 @@ struct err buf_reserve(struct buf *b, size_t len, uint8_t **out)
 		b->data = grown;
 		b->cap = cap;
 	}
-	*out = b->data + b->len;
+	*out = b->len == 0 ? b->data : b->data + b->len; /* NULL + 0 is undefined */
 	return OK;
 }
 

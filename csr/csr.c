@@ -136,6 +136,7 @@ static struct err decode_info(struct bytes info, struct csr *csr)
 	TRY(take_subject(&info, csr));
 	TRY(der_take_element(&info, DER_SEQUENCE, &spki));
 	TRY(key_info_parse(spki, &csr->key));
+	if (csr->key.type == KEY_P521) FAIL(ERR_INVALID_ARGUMENT, "csr: P-521 is for JSON web keys only");
 	TRY(take_attributes(&info, csr));
 	return der_end(&info);
 }

@@ -160,6 +160,7 @@ static struct err take(struct bytes text, bool url, struct buf *out)
 	/* The exact size, so that a buffer whose limit is what the caller expects is not asked for more. */
 	while (!url && pads < 2 && pads < text.len && text.data[text.len - 1 - pads] == '=') pads++;
 	size = text.len / 4 * 3 + (tail == 0 ? 0 : tail - 1) - (tail == 0 ? pads : 0);
+	if (size == 0) FAIL(ERR_INVALID_ARGUMENT, "base64: truncated");
 	TRY(buf_reserve(out, size, &at));
 	s = base64_stream(url, at, size);
 	TRY(base64_stream_feed(&s, text));

@@ -137,6 +137,7 @@ static struct err decode_body(struct bytes body, size_t max, struct buf *der)
 
 	if (bound > max) bound = max;
 	if (bound > room) bound = room;
+	if (bound == 0) FAIL(ERR_RESOURCE_EXHAUSTED, "pem: no room");
 	/* All at once: growing later would leave a copy of what may be a private key. */
 	TRY(buf_reserve(der, bound, &at));
 	s = base64_stream(false, at, bound);
