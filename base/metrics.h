@@ -39,6 +39,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(INDEX_BEHIND, GAUGE_MAX, "signet_store_index_behind", "", "Records that the look-up index has not yet taken in.") \
 	X(BANS, GAUGE_MAX, "signet_bans", "", "Bans in force.")                                                             \
 	X(RESTARTS, COUNTER, "signet_process_restarts_total", "", "Processes that the monitor started again.")              \
+	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")         \
 	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "", "Unix time at which the serving certificate ends.")
 
 enum metric {

@@ -66,6 +66,7 @@ static struct err serve(struct front *f)
 	TRY(chan_put(f->control, CONTROL_READY, BYTES_NONE));
 	TRY(chan_flush(f->control));
 	f->started = true;
+	metric_set(f->o->metrics, M_SERVING, 1);
 	log_event(f->o->log, LOG_INFO, "serving", F_INT("front", f->o->number));
 	return OK;
 }
@@ -116,6 +117,7 @@ static struct err on_stop(void *self, struct chan_msg *msg)
 
 	(void)msg;
 	f->stopping = true;
+	metric_set(f->o->metrics, M_SERVING, 0);
 	services_set_serving(f->services, false);
 	server_drain(f->server);
 	return timer_start(f->drain, DRAIN_MS);
