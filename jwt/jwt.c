@@ -113,7 +113,7 @@ struct err jwt_peek(struct bytes compact, struct jwt_peek *out)
 	TRY(part_to_json(parts.payload, &claims));
 	e = json_string_of(claims, "iss", sizeof(peek.iss) - 1, &iss);
 	if (e.code != ERR_NOT_FOUND) TRY(e);
-	strcpy(peek.alg, header.alg->name);
+	memcpy(peek.alg, header.alg->name, strlen(header.alg->name));
 	if (header.kid.len > 0) memcpy(peek.kid, header.kid.data, header.kid.len);
 	if (iss.len > 0) memcpy(peek.iss, iss.data, iss.len);
 	*out = peek;

@@ -3,8 +3,9 @@
  *
  * As every protobuf reader: unknown fields are skipped, of a field (and of a map key) that comes twice the last one
  * counts.  Stricter than most: a known field with another wire type, groups, NUL in a string, and metadata or the value
- * of an entry that comes twice (no encoder writes that, and readers disagree on merging it) are refused.  Value kinds that are not strings read as "", as Istio reads them, and what is inside
- * a Struct or ListValue is skipped unseen: nesting costs nothing. */
+ * of an entry that comes twice (no encoder writes that, and readers disagree on merging it) are refused.  Value kinds
+ * that are not strings read as "", as Istio reads them, and what is inside a Struct or ListValue is skipped unseen:
+ * nesting costs nothing. */
 #ifndef SIGNET_PROTO_DECODE_H
 #define SIGNET_PROTO_DECODE_H
 
