@@ -2,7 +2,11 @@
  *
  * One thread, one loop.  A connection costs one recv and one coalesced write per wake-up.  Everything a peer can make grow
  * is bounded here: connections, handshakes (time), streams, header bytes, message bytes, frames of control, answers not
- * read.  Calls are answered from any callback of the same loop, at once or later. */
+ * read.  Calls are answered from any callback of the same loop, at once or later.
+ *
+ * Nothing happens without server_flush(): it hands whole unary requests to their methods and writes what is to be written.
+ * The owner of the loop calls it from the loop's flush hook (loop_on_flush), once for each server, and before it flushes the
+ * channels that the methods may have put something into. */
 #ifndef SIGNET_NET_SERVER_H
 #define SIGNET_NET_SERVER_H
 
@@ -33,11 +37,11 @@ struct grpc_method {
 struct server_options {
 	struct loop *loop;
 	int listen_fd;                 /* shared with other processes; accepted from, never closed */
-	struct metrics *metrics;
+	struct metrics *metrics;       /* required: CONNECTIONS, CONNECTIONS_TOTAL, CONNECTIONS_REFUSED, TLS_FAILED are kept here */
 	const struct grpc_method *methods;
 	size_t method_count;           /* anything else is UNIMPLEMENTED */
 	void *ctx;                     /* of conn_gone */
-	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; NULL-terminated */
+	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; at most 16, NULL-terminated */
 	size_t max_connections;        /* above: accept and close */
 	uint32_t max_streams;          /* SETTINGS_MAX_CONCURRENT_STREAMS */
 	int64_t handshake_ms;          /* from accept to the first request's HEADERS */
@@ -50,10 +54,10 @@ void server_set_tls(struct server *s, struct tls *tls);
 /* Begin to accept / stop accepting, send GOAWAY, and let calls end. */
 struct err server_start(struct server *s);
 void server_drain(struct server *s);
-size_t server_calls(const struct server *s); /* open calls */
-/* Write what the answers of this round made: call it from the loop's flush hook (loop_on_flush has one place). */
+/* The end of a round of the loop: see above.  Must not be called from a method's callback. */
 void server_flush(struct server *s);
-void server_free(struct server *s);          /* closes everything; calls get `gone` */
+size_t server_calls(const struct server *s); /* calls whose answer is not yet with the kernel; 0 and drained: all is said */
+void server_free(struct server *s);          /* closes everything; calls get `gone`.  Then loop_free() (or a round of the loop) */
 
 /* ---- calls ---- */
 /* First value of a kept header; empty view if absent.  count (may be NULL): how many times it occurred. */

@@ -1,0 +1,157 @@
+/* What a call answers: Response-Headers, messages, Trailers; or Trailers-Only (gRPC PROTOCOL-HTTP2, Responses). */
+#include "net/internal.h"
+
+#include <string.h>
+
+#include "net/grpc_text.h"
+
+static nghttp2_nv field(const char *name, const char *value, size_t value_len)
+{
+	/* nghttp2 takes mutable pointers and does not write; these texts outlive the frame. */
+	return (nghttp2_nv){ .name = (uint8_t *)(uintptr_t)name, .value = (uint8_t *)(uintptr_t)value, .namelen = strlen(name),
+		             .valuelen = value_len, .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
+}
+
+static const char *const status_texts[] = { "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16" };
+
+/* grpc-status and, if there is a text, grpc-message; how many. */
+static size_t put_status(const struct call *call, nghttp2_nv nv[2])
+{
+	size_t code = (size_t)call->code < ARRAY_LEN(status_texts) ? (size_t)call->code : ERR_UNKNOWN;
+
+	nv[0] = field("grpc-status", status_texts[code], strlen(status_texts[code]));
+	if (call->text == NULL) return 1;
+	nv[1] = field("grpc-message", call->text, strlen(call->text));
+	nv[1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME; /* the call may be freed before the frame is */
+	return 2;
+}
+
+static size_t put_headers(const char *http_status, nghttp2_nv nv[2])
+{
+	nv[0] = field(":status", http_status, 3);
+	nv[1] = field("content-type", "application/grpc", 16);
+	return 2;
+}
+
+/* A stream that cannot be answered is reset. */
+static void must(struct call *call, int result)
+{
+	if (result != 0) (void)nghttp2_submit_rst_stream(call->conn->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_INTERNAL_ERROR);
+}
+
+static ssize_t provide(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags,
+                       nghttp2_data_source *source, void *user)
+{
+	struct call *call = source->ptr;
+	size_t left = call->out.len - call->out_at, n = left < size ? left : size;
+	nghttp2_nv nv[2];
+
+	(void)user;
+	if (n > 0) memcpy(to, call->out.data + call->out_at, n);
+	call->out_at += n;
+	if (n > 0) call->conn->progress = true;
+	if (n < left) return (ssize_t)n;
+	buf_free(&call->out);
+	call->out_at = 0;
+	if (!call->finished) {
+		call->waiting = n == 0;
+		return n == 0 ? NGHTTP2_ERR_DEFERRED : (ssize_t)n;
+	}
+	*flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+	if (nghttp2_submit_trailer(session, stream, nv, put_status(call, nv)) != 0) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	return (ssize_t)n;
+}
+
+static void wake(struct call *call)
+{
+	if (call->waiting) {
+		call->waiting = false;
+		(void)nghttp2_session_resume_data(call->conn->session, call->stream);
+	}
+	conn_mark(call->conn);
+}
+
+static void begin(struct call *call)
+{
+	const nghttp2_data_provider provider = { .source = { .ptr = call }, .read_callback = provide };
+	nghttp2_nv nv[2];
+
+	call->answering = true;
+	must(call, nghttp2_submit_response(call->conn->session, call->stream, nv, put_headers("200", nv), &provider));
+}
+
+static char *encoded(const char *text)
+{
+	char out[GRPC_TEXT_MAX];
+	size_t n;
+
+	if (text == NULL || text[0] == '\0') return NULL;
+	n = grpc_percent_encode(bytes_str(text), out, sizeof(out));
+	return strndup(out, n);
+}
+
+static void finish(struct call *call, const char *http_status, enum err_code code, const char *text)
+{
+	nghttp2_nv nv[4];
+	size_t n;
+
+	if (call->finished) return;
+	call->finished = true;
+	call->conn->answers++;
+	call_unready(call);
+	if (call->conn->dead) return;
+	call->code = code;
+	call->text = encoded(text);
+	if (!call->answering) {
+		n = put_headers(http_status, nv);
+		n += put_status(call, nv + n);
+		call->answering = true;
+		must(call, nghttp2_submit_response(call->conn->session, call->stream, nv, n, NULL));
+	}
+	wake(call);
+}
+
+void answer_refuse(struct call *call, const char *http_status, enum err_code code, const char *text)
+{
+	finish(call, http_status, code, text);
+}
+
+void answer_finish(struct call *call, enum err_code code, const char *text)
+{
+	finish(call, "200", code, text);
+}
+
+/* ---- what a method may do ---- */
+
+struct err call_send(struct call *call, struct bytes message)
+{
+	uint8_t prefix[GRPC_PREFIX_BYTES];
+
+	if (call->finished) FAIL(ERR_FAILED_PRECONDITION, "call: already finished");
+	if (call->conn->dead) return OK; /* `gone` is about to say so */
+	if (message.len > CALL_OUT_MAX - GRPC_PREFIX_BYTES || call->out.len > CALL_OUT_MAX - GRPC_PREFIX_BYTES - message.len)
+		FAIL(ERR_RESOURCE_EXHAUSTED, "call: the peer does not read");
+	grpc_frame_prefix((uint32_t)message.len, prefix);
+	if (call->out.cap - call->out.len < message.len + sizeof(prefix)) {
+		uint8_t *at;
+
+		TRY(buf_reserve(&call->out, message.len + sizeof(prefix), &at)); /* all or nothing, and one allocation */
+	}
+	TRY(buf_put(&call->out, prefix, sizeof(prefix)));
+	TRY(buf_put(&call->out, message.data, message.len));
+	if (!call->answering) begin(call);
+	wake(call);
+	return OK;
+}
+
+void call_finish(struct call *call, enum err_code code, const char *text)
+{
+	answer_finish(call, code, text);
+}
+
+struct err call_reply(struct call *call, struct bytes message)
+{
+	TRY(call_send(call, message));
+	call_finish(call, ERR_OK, NULL);
+	return OK;
+}
