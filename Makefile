@@ -60,8 +60,15 @@ READY    := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p)).c),$(p)))
 all: $(READY:%=$(B)/bin/%)
 
 # Headers that are generated must be there before the first compilation.
-GEN_H    := $(PROTO_C:.c=.h) $(SECCOMP_H)
+GEN_H    := $(PROTO_C:.c=.h) build/gen/proto/descriptors.h $(SECCOMP_H)
 $(OBJS) $(GEN_O): | $(GEN_H)
+
+# What server reflection tells: the public .proto files and all they import, as one FileDescriptorSet.
+REFLECTED := proto/public/istio_ca.proto proto/grpc_health.proto proto/grpc_reflection.proto
+build/gen/proto/descriptors.h: $(REFLECTED) tools/embed.sh
+	@mkdir -p $(@D)
+	protoc -Iproto/public -Iproto --include_imports --descriptor_set_out=$(@:.h=.bin) $(notdir $(REFLECTED))
+	tools/embed.sh descriptors $(@:.h=.bin) > $@
 
 build/gen/proto/%.pb-c.c build/gen/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(@D)
