@@ -32,6 +32,7 @@ endif
 PROTOS   := $(wildcard proto/*.proto)
 PROTO_C  := $(PROTOS:proto/%.proto=build/gen/proto/%.pb-c.c)
 GEN_O    := $(PROTO_C:build/gen/%.c=$(B)/gen/%.o)
+SECCOMP_H := $(patsubst %,build/gen/daemon/seccomp_%.h,monitor keeper front admin)
 
 SRCS     := $(filter-out $(wildcard */fuzz_*.c),$(foreach d,$(DIRS),$(wildcard $d/*.c)))
 MAINS    := $(wildcard daemon/main_*.c cli/main.c)
@@ -73,6 +74,13 @@ build/gen/proto/descriptors.h: $(REFLECTED) tools/embed.sh
 build/gen/proto/%.pb-c.c build/gen/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(@D)
 	protoc-c --proto_path=proto --c_out=build/gen/proto $<
+# The lists become BPF here, with the build machine's libseccomp: no program links it.
+build/tools/seccomp_gen: tools/seccomp_gen.c tools/seccomp_lists.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu2x -D_GNU_SOURCE -I. -O1 $(WARN) -o $@ $< -lseccomp
+build/gen/daemon/seccomp_%.h: build/tools/seccomp_gen
+	@mkdir -p $(@D)
+	build/tools/seccomp_gen $* >$@.new && mv $@.new $@
 $(B)/gen/%.o: build/gen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -Wconversion -Wshadow -Wmissing-prototypes -Werror,$(CFLAGS)) -c -o $@ $<

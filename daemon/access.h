@@ -1,4 +1,5 @@
-/* access.h: who may administer, by number: names are looked up by the monitor, because admin opens no file.  Any thread. */
+/* access.h: who may administer, by number: names are looked up by the monitor, because admin opens no file.  root and the
+ * daemon's own user always may; they are not in the list.  One thread (the passwd calls). */
 #ifndef SIGNET_DAEMON_ACCESS_H
 #define SIGNET_DAEMON_ACCESS_H
 
@@ -6,7 +7,7 @@
 
 #include "conf/conf.h"
 
-#define ACCESS_UIDS_MAX 66 /* admin.users, root, and the daemon's own user */
+#define ACCESS_UIDS_MAX 64 /* admin.users */
 #define ACCESS_WIRE_MAX (2 + 4 + 2 + 4 * ACCESS_UIDS_MAX)
 
 struct access_list {
@@ -18,7 +19,7 @@ struct access_list {
 
 struct err access_put(struct buf *out, const struct access_list *a);
 struct err access_take(struct bytes in, struct access_list *a); /* INVALID_ARGUMENT: malformed or too many */
-/* From names: admin.users, admin.group, root and `own`.  NOT_FOUND: *unknown is the name that this system does not know. */
-struct err access_resolve(const struct conf *conf, uid_t own, struct access_list *a, const char **unknown);
+/* From the names in admin.users and admin.group.  NOT_FOUND: *unknown is the name that this system does not know. */
+struct err access_resolve(const struct conf *conf, struct access_list *a, const char **unknown);
 
 #endif

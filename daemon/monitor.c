@@ -1,0 +1,351 @@
+#include "daemon/monitor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/chan.h"
+#include "base/clock.h"
+#include "base/control.h"
+#include "base/metrics.h"
+#include "base/own.h"
+#include "daemon/fds.h"
+#include "daemon/notify.h"
+#include "daemon/proc.h"
+#include "daemon/sandbox.h"
+
+#define FRONTS_MAX 64 /* conf listen.fronts */
+#define KEEPER 0
+#define ADMIN 1
+#define FRONTS 2
+#define PROCS_MAX (FRONTS + FRONTS_MAX)
+
+struct monitor {
+	struct start *s;
+	const struct log *log;
+	struct metrics *metrics; /* our own page */
+	int metrics_fd, signals;
+	struct proc procs[PROCS_MAX];
+	size_t count;
+	bool up;       /* all were ready once */
+	bool stopping;
+	bool reloading;
+	int status;    /* exit status of the daemon */
+};
+
+/* ---- what admin is told ---- */
+
+static struct err send_page(struct proc *admin, enum control_role role, uint16_t number, int fd)
+{
+	const struct control_peer peer = { .role = (uint8_t)role, .number = number };
+	AUTO(buf) struct buf b = { .max = CONTROL_PEER_LEN };
+
+	TRY(control_peer_put(&b, &peer));
+	return chan_put_fd(admin->control, CONTROL_METRICS, buf_view(&b), fd);
+}
+
+static struct err send_pages(struct monitor *m)
+{
+	TRY(send_page(&m->procs[ADMIN], CONTROL_MONITOR, 0, m->metrics_fd));
+	for (size_t i = 0; i < m->count; i++)
+		TRY(send_page(&m->procs[ADMIN], m->procs[i].role, m->procs[i].number, m->procs[i].metrics));
+	return chan_flush(m->procs[ADMIN].control);
+}
+
+/* One line a process: "front 0 pid 123 state ready restarts 2 since 2026-11-20T18:00:00Z". */
+static struct err send_status(struct monitor *m)
+{
+	AUTO(buf) struct buf b = { .max = CONTROL_STATUS_MAX };
+
+	for (size_t i = 0; i < m->count; i++) {
+		const struct proc *p = &m->procs[i];
+		const char *state = p->kill_ms != 0 ? "stopping" : p->ready ? "ready" : p->pid > 0 ? "starting" : "down";
+		char since[CLOCK_TEXT_MAX];
+
+		clock_text(clock_wall() - (proc_now_ms() - p->started_ms) / 1000, since);
+		TRY(buf_printf(&b, "%s %u pid %ld state %s restarts %u since %s\n", proc_name(p->role), p->number, (long)p->pid,
+		               state, p->restarts, since));
+	}
+	TRY(chan_put(m->procs[ADMIN].control, CONTROL_STATUS, buf_view(&b)));
+	return chan_flush(m->procs[ADMIN].control);
+}
+
+/* ---- stopping ---- */
+
+static size_t running(const struct monitor *m, size_t from)
+{
+	size_t n = 0;
+
+	for (size_t i = from; i < m->count; i++) n += m->procs[i].pid > 0;
+	return n;
+}
+
+static void stop(struct monitor *m, int status)
+{
+	if (m->stopping) return;
+	m->stopping = true;
+	m->status = status;
+	notify_send(m->s->notify, "STOPPING=1");
+	for (size_t i = ADMIN; i < m->count; i++) proc_stop(&m->procs[i]);
+}
+
+/* ---- starting ---- */
+
+static void start_one(struct monitor *m, struct proc *p)
+{
+	struct err e = proc_start(p, m->s, p->role == CONTROL_KEEPER ? NULL : &m->procs[KEEPER]);
+
+	if (e.code == ERR_OK && p->role == CONTROL_ADMIN) e = send_pages(m);
+	if (e.code == ERR_OK) {
+		log_event(m->log, LOG_INFO, "process started", F_STR("process", proc_name(p->role)), F_INT("number", p->number),
+		          F_INT("pid", p->pid));
+		return;
+	}
+	log_event(m->log, LOG_ERROR, "process not started", F_STR("process", proc_name(p->role)), F_INT("number", p->number),
+	          F_ERR(e));
+	if (!m->up) stop(m, EXIT_START);
+	else if (p->pid <= 0) p->due_ms = proc_now_ms() + backoff_died(&p->backoff, 0);
+	else proc_kill(p);
+}
+
+static bool all_ready(const struct monitor *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (!m->procs[i].ready) return false;
+	return true;
+}
+
+/* The keeper is ready: now the others can be of use. */
+static void start_others(struct monitor *m)
+{
+	for (size_t i = ADMIN; i < m->count && !m->stopping; i++)
+		if (m->procs[i].pid <= 0 && m->procs[i].started_ms == 0) start_one(m, &m->procs[i]);
+}
+
+static void now_up(struct monitor *m)
+{
+	m->up = true;
+	log_event(m->log, LOG_INFO, "serving", F_STR("trust_domain", conf_text(m->s->conf, m->s->conf->trust_domain)),
+	          F_STR("address", conf_text(m->s->conf, m->s->conf->listen.address)), F_INT("fronts", m->count - FRONTS));
+	notify_send(m->s->notify, "READY=1");
+}
+
+/* ---- reload: fronts are replaced one after the other ---- */
+
+static void reload(struct monitor *m)
+{
+	struct err e;
+
+	if (m->stopping || !m->up) return;
+	e = start_read_files(m->s, &m->s->files);
+	if (e.code != ERR_OK) {
+		log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e), F_STR("note", "the old files stay in use"));
+		return;
+	}
+	log_event(m->log, LOG_INFO, "reload", F_INT("fronts", m->count - FRONTS));
+	for (size_t i = FRONTS; i < m->count; i++) m->procs[i].reload = true;
+	m->reloading = true;
+}
+
+static void reload_step(struct monitor *m)
+{
+	if (!m->reloading || m->stopping) return;
+	for (size_t i = FRONTS; i < m->count; i++) /* one that is away or on its way back: wait for it */
+		if (!m->procs[i].ready || m->procs[i].kill_ms != 0) return;
+	for (size_t i = FRONTS; i < m->count; i++)
+		if (m->procs[i].reload) {
+			proc_stop(&m->procs[i]);
+			return;
+		}
+	m->reloading = false;
+	log_event(m->log, LOG_INFO, "reloaded", F_INT("fronts", m->count - FRONTS));
+}
+
+/* ---- endings ---- */
+
+/* Status of the daemon when the keeper has ended by itself: it could not start, or it died. */
+static int keeper_status(const struct monitor *m, int wait_status)
+{
+	return !m->up && WIFEXITED(wait_status) ? EXIT_START : EXIT_KEEPER;
+}
+
+static void schedule(struct monitor *m, struct proc *p)
+{
+	int64_t now = proc_now_ms();
+	bool at_once = p->reload && p->started_ms > 0 && m->reloading;
+
+	p->due_ms = now + (at_once ? 0 : backoff_died(&p->backoff, now - p->started_ms));
+	if (at_once) return;
+	p->restarts++;
+	metric_inc(m->metrics, M_RESTARTS);
+	log_event(m->log, LOG_INFO, "process to be started again", F_STR("process", proc_name(p->role)), F_INT("number", p->number),
+	          F_INT("in_ms", p->due_ms - now));
+}
+
+static void ended(struct monitor *m, struct proc *p, int wait_status)
+{
+	proc_ended(p, wait_status, m->log);
+	if (m->stopping) return;
+	if (p->role == CONTROL_KEEPER) stop(m, keeper_status(m, wait_status));
+	else if (!m->up) stop(m, EXIT_START); /* what cannot start once is not worth trying again */
+	else schedule(m, p);
+}
+
+static void reap(struct monitor *m)
+{
+	int wait_status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0)
+		for (size_t i = 0; i < m->count; i++)
+			if (m->procs[i].pid == pid) ended(m, &m->procs[i], wait_status);
+}
+
+/* ---- the loop ---- */
+
+static void hear_signals(struct monitor *m)
+{
+	struct signalfd_siginfo info;
+
+	while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) reload(m);
+		if (info.ssi_signo != SIGTERM && info.ssi_signo != SIGINT) continue;
+		log_event(m->log, LOG_INFO, "stopping", F_INT("signal", info.ssi_signo));
+		stop(m, EXIT_CLEAN);
+	}
+	reap(m); /* SIGCHLD may stand for several children */
+}
+
+/* What is due by the clock; then milliseconds until the next such thing, -1: none. */
+static int do_due(struct monitor *m)
+{
+	int64_t now = proc_now_ms(), next = INT64_MAX;
+
+	for (size_t i = 0; i < m->count; i++) {
+		struct proc *p = &m->procs[i];
+
+		if (p->kill_ms != 0 && now >= p->kill_ms) proc_kill(p);
+		else if (p->due_ms != 0 && now >= p->due_ms && !m->stopping) start_one(m, p);
+		if (p->kill_ms > now && p->kill_ms < next) next = p->kill_ms;
+		if (p->due_ms > now && p->due_ms < next && !m->stopping) next = p->due_ms;
+	}
+	return next == INT64_MAX ? -1 : (int)(next - now);
+}
+
+static void look_at_news(struct monitor *m)
+{
+	bool news = false;
+
+	for (size_t i = 0; i < m->count; i++) {
+		news = news || m->procs[i].news;
+		m->procs[i].news = false;
+	}
+	if (!news) return;
+	if (m->stopping) {
+		if (running(m, ADMIN) == 0) proc_stop(&m->procs[KEEPER]);
+		return;
+	}
+	if (m->procs[KEEPER].ready) start_others(m);
+	if (!m->up && all_ready(m)) now_up(m);
+	if (m->procs[ADMIN].control != NULL && send_status(m).code != ERR_OK) proc_kill(&m->procs[ADMIN]);
+}
+
+static void wait_and_serve(struct monitor *m, int timeout)
+{
+	struct pollfd fds[1 + PROCS_MAX] = { { .fd = m->signals, .events = POLLIN } };
+
+	for (size_t i = 0; i < m->count; i++) {
+		struct chan *c = m->procs[i].control;
+
+		fds[1 + i].fd = c == NULL ? -1 : chan_fd(c);
+		fds[1 + i].events = (short)(POLLIN | (c != NULL && chan_wants_write(c) ? POLLOUT : 0));
+	}
+	if (poll(fds, (nfds_t)(1 + m->count), timeout) <= 0) return;
+	for (size_t i = 0; i < m->count; i++)
+		if (fds[1 + i].revents != 0) proc_serve(&m->procs[i], m->log);
+	if (fds[0].revents != 0) hear_signals(m);
+}
+
+static void monitor_loop(struct monitor *m)
+{
+	while (!m->stopping || running(m, KEEPER) > 0) {
+		look_at_news(m);
+		reload_step(m);
+		/* a start that was given up before the others ran: nobody's end will be news */
+		if (m->stopping && running(m, ADMIN) == 0) proc_stop(&m->procs[KEEPER]);
+		wait_and_serve(m, do_due(m));
+	}
+}
+
+/* ---- set up ---- */
+
+static struct err open_signals(int *fd)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) FAIL_BY(ERR_INTERNAL, "monitor: cannot block signals", errno);
+	*fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return *fd < 0 ? ERR_BY(ERR_UNAVAILABLE, "monitor: no signalfd", errno) : OK;
+}
+
+static void name_procs(struct monitor *m)
+{
+	m->count = FRONTS + (size_t)start_front_count(m->s->conf);
+	for (size_t i = 0; i < m->count; i++) {
+		struct proc *p = &m->procs[i];
+
+		p->metrics = -1;
+		p->role = i == KEEPER ? CONTROL_KEEPER : i == ADMIN ? CONTROL_ADMIN : CONTROL_FRONT;
+		p->number = (uint16_t)(i < FRONTS ? 0 : i - FRONTS);
+	}
+}
+
+static struct err monitor_begin(struct monitor *m)
+{
+	const struct sandbox_options sandbox = { .role = SANDBOX_MONITOR, .data_dir = -1, .run_dir = m->s->admin_dir, .log = m->log };
+	struct err e;
+
+	TRY(open_signals(&m->signals));
+	TRY(metrics_create(&m->metrics_fd));
+	TRY(metrics_map(m->metrics_fd, true, &m->metrics));
+	for (size_t i = 0; i < m->count; i++) TRY(metrics_create(&m->procs[i].metrics));
+	e = proc_start(&m->procs[KEEPER], m->s, NULL);
+	explicit_bzero(m->s->kek, sizeof(m->s->kek));
+	if (e.code != ERR_OK) return e;
+	log_event(m->log, LOG_INFO, "process started", F_STR("process", "keeper"), F_INT("pid", m->procs[KEEPER].pid));
+	close(m->s->data_dir); /* the keeper's alone from here on */
+	m->s->data_dir = -1;
+	e = sandbox_enter(&sandbox);
+	if (e.code != ERR_OK) proc_kill(&m->procs[KEEPER]);
+	return e;
+}
+
+struct err monitor_run(struct start *s, int *status)
+{
+	struct monitor *m = calloc(1, sizeof(*m));
+	struct err e;
+
+	if (m == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "monitor: out of memory");
+	m->s = s;
+	m->log = s->log;
+	m->metrics_fd = m->signals = -1;
+	name_procs(m);
+	e = monitor_begin(m);
+	if (e.code == ERR_OK) monitor_loop(m);
+	*status = m->status;
+	for (size_t i = 0; i < m->count; i++) proc_free(&m->procs[i]);
+	auto_fd(&m->metrics_fd);
+	auto_fd(&m->signals);
+	free(m);
+	return e;
+}

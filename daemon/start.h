@@ -1,0 +1,46 @@
+/* start.h: everything that needs privilege or the file system, done once before the first child is started.
+ *
+ * As root: sockets, files that are named, directories; then the daemon becomes conf.user; the rest as that user.  What is
+ * opened here is handed to the children by descriptor (daemon/fds.h); big files as sealed memfds.  One thread. */
+#ifndef SIGNET_DAEMON_START_H
+#define SIGNET_DAEMON_START_H
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "daemon/files.h"
+#include "daemon/user.h"
+
+struct start_files { /* sealed memfds; what a reload reads again */
+	int jwks[CONF_ISSUERS_MAX]; /* as many as conf->issuer_count */
+	int tls_cert, tls_key;      /* -1: none named */
+};
+
+struct start {
+	const struct conf *conf;
+	const struct log *log;
+	const char *at;       /* path, address or name that the last step was about, for the log */
+	char at_text[600];
+	struct user user;
+	int bin_dir;          /* where the programs are */
+	int notify;           /* sd_notify; -1 */
+	int conf_fd, access;  /* sealed memfds */
+	int listen, metrics;  /* TCP; metrics -1: none */
+	int admin, admin_dir; /* unix socket, and its directory */
+	char admin_name[108]; /* name in admin_dir; "" if the socket was handed over */
+	int data_dir;
+	bool has_kek;
+	uint8_t kek[KEK_LEN]; /* wiped as soon as the keeper has it */
+	struct start_files files;
+};
+
+/* All of it, in order.  On failure s->at says about what; start_close() is due either way. */
+struct err start_all(struct start *s, const struct conf *conf, const struct log *log);
+/* Read the JWKS and TLS files (again).  On failure *files is as before. */
+struct err start_read_files(struct start *s, struct start_files *files);
+void start_close_files(struct start_files *files);
+/* Close everything; remove the admin socket that we made. */
+void start_close(struct start *s);
+/* Cores, as for conf listen.fronts 0. */
+uint16_t start_front_count(const struct conf *conf);
+
+#endif
