@@ -230,6 +230,7 @@ static void index_remove(struct store_index *ix)
 	char lock[4096];
 
 	store_env_close(&ix->env);
+	ix->mark = 0;
 	(void)unlink(ix->env.path);
 	if ((size_t)snprintf(lock, sizeof(lock), "%s-lock", ix->env.path) < sizeof(lock)) (void)unlink(lock);
 }

@@ -226,6 +226,7 @@ struct err store_query(struct store *s, const struct store_query *q, row_fn row,
 	AUTO(walk) struct walk w = { 0 };
 
 	if (q->limit < 1 || q->limit > LIMIT_MAX) FAIL(ERR_INVALID_ARGUMENT, "storage: limit of a query out of range");
+	if (q->serial.len > STORE_SERIAL_MAX) FAIL(ERR_INVALID_ARGUMENT, "storage: serial of a query too long");
 	TRY(walk_begin(&w, s, q));
 	return walk_rows(&w, row, ctx, next);
 }
