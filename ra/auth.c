@@ -35,6 +35,7 @@ struct err auth_new(const struct auth_options *o, struct auth **out, size_t *bad
 	for (size_t i = 0; e.code == ERR_OK && i < o->conf->issuer_count; i++) {
 		*bad_issuer = i;
 		e = jwt_keys_parse(o->jwks[i], &a->keys[i]);
+		if (e.code == ERR_NOT_FOUND) e = OK; /* the issuer has withdrawn all its keys: its tokens are refused */
 	}
 	if (e.code != ERR_OK) auth_free(a);
 	else *out = a;
@@ -134,6 +135,7 @@ static struct err verify_by(struct auth *a, size_t i, struct bytes token, int64_
 	struct jwt_expect expect = { .issuer = conf_text(a->conf, issuer->issuer), .audiences = audiences, .audience_count = n,
 		                     .now = now, .leeway = issuer->leeway, .max_lifetime = issuer->max_lifetime };
 
+	if (a->keys[i] == NULL) FAIL(ERR_UNAUTHENTICATED, "auth: the issuer's key set holds no usable key");
 	for (size_t k = 0; k < n; k++) audiences[k] = conf_item(a->conf, issuer->audiences, (uint32_t)k);
 	metric_inc(a->metrics, M_JWT_VERIFIED);
 	return jwt_verify(token, a->keys[i], &expect, claims);
@@ -145,7 +147,7 @@ static struct err verify(struct auth *a, struct bytes token, int64_t now, json_t
 	struct err last = ERR(ERR_UNAUTHENTICATED, "auth: no jwt_issuers entry has the token's issuer");
 	struct jwt_peek peek;
 
-	TRY(jwt_peek(token, &peek));
+	if (jwt_peek(token, &peek).code != ERR_OK) FAIL(ERR_UNAUTHENTICATED, "auth: not a JWT that we take");
 	for (size_t i = 0; i < a->conf->issuer_count; i++) {
 		if (strcmp(conf_text(a->conf, a->conf->issuers[i].issuer), peek.iss) != 0) continue;
 		last = verify_by(a, i, token, now, claims);

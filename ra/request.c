@@ -120,6 +120,15 @@ static void request_fail(struct request *r, const char *step, struct err e)
 
 static void request_run(struct request *r);
 
+/* Istio: every authentication failure is UNAUTHENTICATED; what is our own trouble keeps its code, so that clients come back. */
+static struct err authentication_error(struct err e)
+{
+	bool ours = e.code == ERR_OK || e.code == ERR_RESOURCE_EXHAUSTED || e.code == ERR_UNAVAILABLE || e.code == ERR_INTERNAL;
+
+	if (!ours) e.code = ERR_UNAUTHENTICATED;
+	return e;
+}
+
 /* The message lives only as long as its callback: keep what later steps read. */
 static struct err keep_message(struct request *r)
 {
@@ -147,7 +156,7 @@ static void on_token(void *user, const struct link_answer *a)
 	if (e.code == ERR_OK)
 		e = auth_join_token(r->service->auth, r->token_hash, a->token->spiffe_id, a->token->token_id, &r->identity);
 	if (e.code != ERR_OK) {
-		request_fail(r, "authenticate", e);
+		request_fail(r, "authenticate", authentication_error(e));
 		return;
 	}
 	r->client_text = NULL;
@@ -179,7 +188,7 @@ static struct err authenticate_mtls(struct request *r, int64_t now)
 	return OK;
 }
 
-static struct err step_authenticate(struct request *r, enum step_result *result)
+static struct err authenticate(struct request *r, enum step_result *result)
 {
 	int64_t now = clock_wall();
 	struct bytes token = BYTES_NONE, cluster;
@@ -203,6 +212,11 @@ static struct err step_authenticate(struct request *r, enum step_result *result)
 	}
 	r->client_text = NULL;
 	return OK;
+}
+
+static struct err step_authenticate(struct request *r, enum step_result *result)
+{
+	return authentication_error(authenticate(r, result));
 }
 
 /* Text fields of the request that decide something: bounded, and without NUL (proto/decode.h). */
