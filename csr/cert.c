@@ -90,12 +90,12 @@ static struct err read_key_usage(struct cert *cert, struct bytes value, bool cri
 
 static void count_name(struct cert *cert, unsigned tag, struct bytes value)
 {
-	unsigned *counter = tag == X509_DNS ? &cert->dns_count : tag == X509_IP ? &cert->ip_count : &cert->other_name_count;
+	unsigned *counter = &cert->other_name_count;
 
-	if (tag == X509_URI) {
-		if (cert->uri_count == 0) cert->uri = value;
-		counter = &cert->uri_count;
-	}
+	if (tag == X509_DNS) counter = &cert->dns_count;
+	if (tag == X509_IP) counter = &cert->ip_count;
+	if (tag == X509_URI) counter = &cert->uri_count;
+	if (tag == X509_URI && cert->uri_count == 0) cert->uri = value;
 	(*counter)++;
 }
 
@@ -105,7 +105,8 @@ static struct err read_san(struct cert *cert, struct bytes value, bool critical)
 	unsigned tag;
 
 	TRY(der_enter(value, DER_SEQUENCE, &names));
-	if (names.len == 0) FAIL(ERR_INVALID_ARGUMENT, "cert: subject alternative name is empty"); /* RFC 5280 s4.2.1.6 */
+	if (names.len == 0)
+		FAIL(ERR_INVALID_ARGUMENT, "cert: subject alternative name is empty"); /* RFC 5280 s4.2.1.6 */
 	cert->san = names;
 	cert->has_san = true;
 	cert->san_critical = critical;
@@ -262,7 +263,8 @@ struct err cert_svid_check(const struct cert *cert, const char *trust_domain)
 		bool broken;
 		struct err e;
 	} rules[] = {
-		{ cert->unknown_critical, ERR(ERR_INVALID_ARGUMENT, "svid: unknown critical extension") }, /* RFC 5280 s4.2 */
+		{ cert->unknown_critical, /* RFC 5280 s4.2 */
+		  ERR(ERR_INVALID_ARGUMENT, "svid: unknown critical extension") },
 		{ cert->subject_empty && !cert->san_critical, /* X509-SVID s2, RFC 5280 s4.2.1.6 */
 		  ERR(ERR_INVALID_ARGUMENT, "svid: subject is empty and the name is not critical") },
 		{ cert->ca, ERR(ERR_INVALID_ARGUMENT, "svid: is a CA") }, /* X509-SVID s4.1 */
@@ -271,7 +273,8 @@ struct err cert_svid_check(const struct cert *cert, const char *trust_domain)
 		{ (cert->key_usage & CERT_KU_DIGITAL_SIGNATURE) == 0,
 		  ERR(ERR_INVALID_ARGUMENT, "svid: key usage lacks digitalSignature") },
 		{ signs, ERR(ERR_INVALID_ARGUMENT, "svid: key usage may sign certificates or CRLs") },
-		{ cert->has_ext_key_usage && !cert->eku_any && !(cert->eku_server && cert->eku_client), /* X509-SVID s4.4 */
+		/* X509-SVID s4.4 */
+		{ cert->has_ext_key_usage && !cert->eku_any && !(cert->eku_server && cert->eku_client),
 		  ERR(ERR_INVALID_ARGUMENT, "svid: extended key usage lacks serverAuth or clientAuth") },
 	};
 

@@ -1,6 +1,8 @@
-/* cert.h: read an X.509 certificate (RFC 5280 s4) as far as Signet decides by it: peers' leafs, our own roots and leafs.
+/* cert.h: read an X.509 certificate (RFC 5280 s4) as far as Signet decides by it: peers' leafs, our own roots and
+ * leafs.
  *
- * Strict DER, no signature check (TLS, key_verify or OpenSSL's chain verifier do that), no I/O.  All views borrow `der`. */
+ * Strict DER, no signature check (TLS, key_verify or OpenSSL's chain verifier do that), no I/O.  All views borrow
+ * `der`. */
 #ifndef SIGNET_CSR_CERT_H
 #define SIGNET_CSR_CERT_H
 

@@ -60,10 +60,12 @@ static struct err read_san(struct bytes value, struct csr *csr)
 	unsigned tag;
 
 	TRY(der_enter(value, DER_SEQUENCE, &names));
-	if (names.len == 0) FAIL(ERR_INVALID_ARGUMENT, "csr: subject alternative name is empty"); /* RFC 5280 s4.2.1.6 */
+	if (names.len == 0)
+		FAIL(ERR_INVALID_ARGUMENT, "csr: subject alternative name is empty"); /* RFC 5280 s4.2.1.6 */
 	while (names.len > 0) {
 		TRY(x509_take_general_name(&names, &tag, &name));
-		if (csr->san_count == CSR_SAN_MAX) FAIL(ERR_INVALID_ARGUMENT, "csr: too many subject alternative names");
+		if (csr->san_count == CSR_SAN_MAX)
+			FAIL(ERR_INVALID_ARGUMENT, "csr: too many subject alternative names");
 		csr->sans[csr->san_count++] = (struct csr_san){ .kind = san_kind(tag), .value = name };
 	}
 	return OK;

@@ -1,4 +1,5 @@
-/* csr.h: PKCS#10 request in, checked facts out (RFC 2986 s4).  No I/O.  A csr borrows nothing: it owns a copy of its DER.
+/* csr.h: PKCS#10 request in, checked facts out (RFC 2986 s4).  No I/O.  A csr borrows nothing: it owns a copy of its
+ * DER.
  *
  * What is checked here is syntax and proof of possession; what the names may be is policy's business, and Signet takes
  * no name from a CSR into a certificate. */
@@ -20,7 +21,8 @@ enum csr_subject {
 	CSR_SUBJECT_EMPTY_ORG, /* exactly `O=` of zero length (pilot-agent) */
 	CSR_SUBJECT_OTHER,
 };
-enum csr_san_kind { CSR_SAN_URI = 6, CSR_SAN_DNS = 2, CSR_SAN_IP = 7, CSR_SAN_OTHER = 0 }; /* GeneralName tags, RFC 5280 s4.2.1.6 */
+/* GeneralName tags (RFC 5280 s4.2.1.6) */
+enum csr_san_kind { CSR_SAN_URI = 6, CSR_SAN_DNS = 2, CSR_SAN_IP = 7, CSR_SAN_OTHER = 0 };
 struct csr_san {
 	enum csr_san_kind kind;
 	struct bytes value; /* borrowed from the csr */

@@ -1,6 +1,6 @@
-/* fuzz_oracle.h: the differential oracle of fuzz_csr.c, fuzz_cert.c and test_differential.c: OpenSSL must read what we have
- * accepted, with equal fields, and encode it again as the same bytes.  Each function returns NULL or what differs (and then
- * leaks: the caller stops there). */
+/* fuzz_oracle.h: the differential oracle of fuzz_csr.c, fuzz_cert.c and test_differential.c: OpenSSL must read what we
+ * have accepted, with equal fields, and encode it again as the same bytes.  Each function returns NULL or what differs
+ * (and then leaks: the caller stops there). */
 #ifndef SIGNET_CSR_FUZZ_ORACLE_H
 #define SIGNET_CSR_FUZZ_ORACLE_H
 

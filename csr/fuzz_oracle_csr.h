@@ -45,7 +45,8 @@ static inline const char *oracle_csr_extensions(const struct csr *csr, const X50
 	STACK_OF(X509_EXTENSION) *exts = NULL;
 	const char *what;
 
-	DIFFERS(csr_other_attributes(csr) != (size_t)(X509_REQ_get_attr_count(req) - (at >= 0 ? 1 : 0)), "number of attributes");
+	DIFFERS(csr_other_attributes(csr) != (size_t)(X509_REQ_get_attr_count(req) - (at >= 0 ? 1 : 0)),
+	        "number of attributes");
 	if (at >= 0) {
 		ASN1_TYPE *v = X509_ATTRIBUTE_get0_type(X509_REQ_get_attr(req, at), 0);
 		const unsigned char *p;

@@ -37,7 +37,8 @@ struct err spiffe_trust_domain_check(struct bytes name)
 static struct err segment_check(struct bytes segment)
 {
 	if (segment.len == 0) FAIL(ERR_INVALID_ARGUMENT, "spiffe: empty path segment");
-	if (bytes_is(segment, ".") || bytes_is(segment, "..")) FAIL(ERR_INVALID_ARGUMENT, "spiffe: relative path segment");
+	if (bytes_is(segment, ".") || bytes_is(segment, ".."))
+		FAIL(ERR_INVALID_ARGUMENT, "spiffe: relative path segment");
 	for (size_t i = 0; i < segment.len; i++)
 		if ((classes[segment.data[i]] & IN_PATH) == 0)
 			FAIL(ERR_INVALID_ARGUMENT, "spiffe: character not allowed in a path");

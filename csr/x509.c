@@ -283,7 +283,8 @@ struct err x509_take_general_name(struct bytes *names, unsigned *tag, struct byt
 struct err x509_oids_add(struct x509_oids *seen, struct bytes oid)
 {
 	for (size_t i = 0; i < seen->count; i++)
-		if (bytes_equal(seen->oid[i], oid)) FAIL(ERR_INVALID_ARGUMENT, "x509: extension or attribute given twice");
+		if (bytes_equal(seen->oid[i], oid))
+			FAIL(ERR_INVALID_ARGUMENT, "x509: extension or attribute given twice");
 	if (seen->count == X509_OIDS_MAX) FAIL(ERR_INVALID_ARGUMENT, "x509: too many extensions or attributes");
 	seen->oid[seen->count++] = oid;
 	return OK;

@@ -1,7 +1,7 @@
 /* x509.h: the parts that requests and certificates share; not for other folders.  Any thread, no I/O, no allocation.
  *
- * Everything that is accepted here is checked down to where OpenSSL checks, so that OpenSSL accepts it too; every failure
- * is INVALID_ARGUMENT. */
+ * Everything that is accepted here is checked down to where OpenSSL checks, so that OpenSSL accepts it too; every
+ * failure is INVALID_ARGUMENT. */
 #ifndef SIGNET_CSR_X509_H
 #define SIGNET_CSR_X509_H
 

@@ -50,7 +50,9 @@ void base64_encode(const uint8_t *in, size_t n, bool url, uint8_t *out)
 
 struct base64_stream base64_stream(bool url, uint8_t *out, size_t room)
 {
-	return (struct base64_stream){ .values = url ? url_values : standard_values, .url = url, .out = out, .room = room };
+	const uint8_t *values = url ? url_values : standard_values;
+
+	return (struct base64_stream){ .values = values, .url = url, .out = out, .room = room };
 }
 
 static struct err stream_emit(struct base64_stream *s, uint32_t v, unsigned bytes)

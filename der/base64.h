@@ -1,4 +1,5 @@
-/* base64.h: base64 and base64url (RFC 4648 s4, s5).  Any thread, no I/O.  Strict: canonical padding bits, no white space. */
+/* base64.h: base64 and base64url (RFC 4648 s4, s5).  Any thread, no I/O.  Strict: canonical padding bits, no white
+ * space. */
 #ifndef SIGNET_DER_BASE64_H
 #define SIGNET_DER_BASE64_H
 

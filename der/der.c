@@ -136,7 +136,8 @@ struct err der_take_bool(struct bytes *in, bool *out)
 
 	TRY(der_take(&rest, DER_BOOLEAN, &v));
 	/* X.690 s11.1: TRUE is ff. */
-	if (v.len != 1 || (v.data[0] != 0x00 && v.data[0] != 0xff)) FAIL(ERR_INVALID_ARGUMENT, "der: BOOLEAN is malformed");
+	if (v.len != 1 || (v.data[0] != 0x00 && v.data[0] != 0xff))
+		FAIL(ERR_INVALID_ARGUMENT, "der: BOOLEAN is malformed");
 	*out = v.data[0] == 0xff;
 	*in = rest;
 	return OK;

@@ -1,4 +1,5 @@
-/* der.h: strict DER (X.690 s8, s10, s11) reader and writer; the only place where this project parses or builds ASN.1 by hand.
+/* der.h: strict DER (X.690 s8, s10, s11) reader and writer; the only place where this project parses or builds ASN.1
+ * by hand.
  *
  * Any thread; no I/O, no allocation in the reader.  A `struct bytes` is the cursor: each take shrinks it from the front
  * and leaves it untouched when it fails.  (Cursor and result may be one view: it then descends into the element.)

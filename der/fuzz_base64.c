@@ -1,4 +1,5 @@
-/* Contract: what is taken is canonical (it is written again as the same text), what is put is taken; nothing on error. */
+/* Contract: what is taken is canonical (it is written again as the same text), what is put is taken; nothing on
+ * error. */
 #include <string.h>
 
 #include "base/own.h"

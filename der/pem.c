@@ -96,7 +96,8 @@ static bool label_ok(struct bytes label)
 	for (size_t i = 0; i < label.len; i++) {
 		bool separator = label.data[i] == ' ' || label.data[i] == '-';
 
-		if (separator ? i == 0 || !is_label_char(label.data[i - 1]) : !is_label_char(label.data[i])) return false;
+		if (separator ? i == 0 || !is_label_char(label.data[i - 1]) : !is_label_char(label.data[i]))
+			return false;
 	}
 	return true;
 }
@@ -175,7 +176,8 @@ struct err pem_take_only(struct bytes text, size_t max, char label[PEM_LABEL_MAX
 
 	if (e.code == ERR_NOT_FOUND) FAIL(ERR_INVALID_ARGUMENT, "pem: no block");
 	TRY(e);
-	while (rest.len > 0 && (is_space(rest.data[0]) || rest.data[0] == '\n')) rest = BYTES(rest.data + 1, rest.len - 1);
+	while (rest.len > 0 && (is_space(rest.data[0]) || rest.data[0] == '\n'))
+		rest = BYTES(rest.data + 1, rest.len - 1);
 	if (rest.len > 0) {
 		der->len = before;
 		FAIL(ERR_INVALID_ARGUMENT, "pem: something follows the only block");

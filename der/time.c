@@ -88,7 +88,7 @@ static uint8_t *write_two(uint8_t *at, unsigned v)
 
 struct err der_put_time(struct buf *out, int64_t unix_seconds)
 {
-	unsigned year, month, day, second;
+	unsigned year, month, day, second, tag;
 	uint8_t text[15], *at = text;
 	int64_t days;
 
@@ -104,5 +104,6 @@ struct err der_put_time(struct buf *out, int64_t unix_seconds)
 	at = write_two(at, second / 60 % 60);
 	at = write_two(at, second % 60);
 	*at++ = 'Z';
-	return der_put(out, year >= GENERALIZED_FROM ? DER_GENERALIZED_TIME : DER_UTC_TIME, BYTES(text, (size_t)(at - text)));
+	tag = year >= GENERALIZED_FROM ? DER_GENERALIZED_TIME : DER_UTC_TIME;
+	return der_put(out, tag, BYTES(text, (size_t)(at - text)));
 }

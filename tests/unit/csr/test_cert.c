@@ -111,7 +111,8 @@ static void test_refuses_for_the_right_reason(void **state)
 		struct err e = cert_parse(buf_view(&der), &cert);
 
 		if (e.code != ERR_INVALID_ARGUMENT) fail_msg("%s: code %d", refused[i].file, (int)e.code);
-		if (strncmp(e.reason, refused[i].why, strlen(refused[i].why)) != 0) fail_msg("%s: %s", refused[i].file, e.reason);
+		if (strncmp(e.reason, refused[i].why, strlen(refused[i].why)) != 0)
+			fail_msg("%s: %s", refused[i].file, e.reason);
 		assert_int_equal(cert.path_len, 42);
 	}
 }

@@ -149,7 +149,8 @@ static void test_refuses_for_the_right_reason(void **state)
 		struct err e = csr_parse(buf_view(&der), *state, &csr);
 
 		if (e.code != ERR_INVALID_ARGUMENT) fail_msg("%s: code %d", refused[i].file, (int)e.code);
-		if (strncmp(e.reason, refused[i].why, strlen(refused[i].why)) != 0) fail_msg("%s: %s", refused[i].file, e.reason);
+		if (strncmp(e.reason, refused[i].why, strlen(refused[i].why)) != 0)
+			fail_msg("%s: %s", refused[i].file, e.reason);
 		assert_ptr_equal(csr, &der);
 	}
 }
@@ -202,7 +203,8 @@ static void test_any_change_to_a_request_is_refused(void **state)
 	AUTO(buf) struct buf der = file_read("csr", "ok-pilot-agent.der");
 	struct csr *csr = NULL;
 
-	for (size_t n = 0; n < der.len; n++) assert_int_equal(csr_parse(BYTES(der.data, n), *state, &csr).code, ERR_INVALID_ARGUMENT);
+	for (size_t n = 0; n < der.len; n++)
+		assert_int_equal(csr_parse(BYTES(der.data, n), *state, &csr).code, ERR_INVALID_ARGUMENT);
 	for (size_t bit = 0; bit < der.len * 8; bit++) {
 		der.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_int_equal(csr_parse(buf_view(&der), *state, &csr).code, ERR_INVALID_ARGUMENT);

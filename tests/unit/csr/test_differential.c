@@ -81,7 +81,8 @@ static void test_requests_agree_with_openssl(void **state)
 static void test_certificates_agree_with_openssl(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(certificates); i++) check_neighbours("cert", certificates[i], check_certificate);
+	for (size_t i = 0; i < ARRAY_LEN(certificates); i++)
+		check_neighbours("cert", certificates[i], check_certificate);
 }
 
 int main(void)

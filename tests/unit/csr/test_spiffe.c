@@ -36,19 +36,24 @@ static const struct {
 
 static const struct text refused[] = {
 	/* s2: scheme */
-	T(""), T("spiffe"), T("spiffe:"), T("spiffe:/td/a"), T("spiffe//td/a"), T("http://td/x"), T("SPIFFE://td/x"), T("Spiffe://td/x"),
-	T(" spiffe://td/x"), T("\0spiffe://td/x"), T("spiffe:\\\\td/x"), T("spiffes://td/x"),
+	T(""), T("spiffe"), T("spiffe:"), T("spiffe:/td/a"), T("spiffe//td/a"), T("http://td/x"),
+	T("SPIFFE://td/x"), T("Spiffe://td/x"), T(" spiffe://td/x"), T("\0spiffe://td/x"), T("spiffe:\\\\td/x"),
+	T("spiffes://td/x"),
 	/* s2.1: trust domain */
-	T("spiffe://"), T("spiffe:///x"), T("spiffe:////x"), T("spiffe://u@td/x"), T("spiffe://u:p@td/x"), T("spiffe://td:80/x"), T("spiffe://td:/x"),
-	T("spiffe://[::1]/x"), T("spiffe://Td/x"), T("spiffe://t%64/x"), T("spiffe://t d/x"), T("spiffe://td\\a"), T("spiffe://t\xc3\xa4/x"),
+	T("spiffe://"), T("spiffe:///x"), T("spiffe:////x"), T("spiffe://u@td/x"), T("spiffe://u:p@td/x"),
+	T("spiffe://td:80/x"), T("spiffe://td:/x"), T("spiffe://[::1]/x"), T("spiffe://Td/x"),
+	T("spiffe://t%64/x"), T("spiffe://t d/x"), T("spiffe://td\\a"), T("spiffe://t\xc3\xa4/x"),
 	T("spiffe://td\0/x"), T("spiffe://td*/x"), T("spiffe://td,b/x"), T("spiffe://td~/x"),
 	/* s2: no query, no fragment */
-	T("spiffe://td?q"), T("spiffe://td#f"), T("spiffe://td/x?q"), T("spiffe://td/x#f"), T("spiffe://td/x?"), T("spiffe://td/x#"),
+	T("spiffe://td?q"), T("spiffe://td#f"), T("spiffe://td/x?q"), T("spiffe://td/x#f"), T("spiffe://td/x?"),
+	T("spiffe://td/x#"),
 	/* s2.2: path */
-	T("spiffe://td/"), T("spiffe://td//"), T("spiffe://td/a/"), T("spiffe://td/a//b"), T("spiffe://td//a"), T("spiffe://td/."), T("spiffe://td/.."),
-	T("spiffe://td/./a"), T("spiffe://td/a/./b"), T("spiffe://td/a/../b"), T("spiffe://td/a/.."), T("spiffe://td/%41"), T("spiffe://td/%2e%2e"),
-	T("spiffe://td/a b"), T("spiffe://td/\xc3\xa9"), T("spiffe://td/a\0b"), T("spiffe://td/a\0"), T("spiffe://td/a\n"), T("spiffe://td/a\\b"),
-	T("spiffe://td/a:b"), T("spiffe://td/a@b"), T("spiffe://td/a+b"), T("spiffe://td/a~b"), T("spiffe://td/a*"), T("spiffe://td/\x80"),
+	T("spiffe://td/"), T("spiffe://td//"), T("spiffe://td/a/"), T("spiffe://td/a//b"), T("spiffe://td//a"),
+	T("spiffe://td/."), T("spiffe://td/.."), T("spiffe://td/./a"), T("spiffe://td/a/./b"),
+	T("spiffe://td/a/../b"), T("spiffe://td/a/.."), T("spiffe://td/%41"), T("spiffe://td/%2e%2e"),
+	T("spiffe://td/a b"), T("spiffe://td/\xc3\xa9"), T("spiffe://td/a\0b"), T("spiffe://td/a\0"),
+	T("spiffe://td/a\n"), T("spiffe://td/a\\b"), T("spiffe://td/a:b"), T("spiffe://td/a@b"),
+	T("spiffe://td/a+b"), T("spiffe://td/a~b"), T("spiffe://td/a*"), T("spiffe://td/\x80"),
 };
 
 static void test_accepts_and_splits(void **state)
@@ -57,7 +62,8 @@ static void test_accepts_and_splits(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(accepted); i++) {
 		struct bytes domain, path;
 
-		if (spiffe_id_parse(bytes_str(accepted[i].id), &domain, &path).code != ERR_OK) fail_msg("%s", accepted[i].id);
+		if (spiffe_id_parse(bytes_str(accepted[i].id), &domain, &path).code != ERR_OK)
+			fail_msg("%s", accepted[i].id);
 		assert_true(bytes_is(domain, accepted[i].trust_domain));
 		assert_true(bytes_is(path, accepted[i].path));
 		assert_int_equal(spiffe_id_parse(bytes_str(accepted[i].id), NULL, NULL).code, ERR_OK);
@@ -72,8 +78,10 @@ static void test_refuses(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		struct bytes domain = bytes_str("kept"), path = bytes_str("kept"), id = BYTES(refused[i].p, refused[i].len);
 
-		if (spiffe_id_parse(id, &domain, &path).code != ERR_INVALID_ARGUMENT) fail_msg("accepted %s", refused[i].p);
-		if (spiffe_workload_id_parse(id, &domain, &path).code != ERR_INVALID_ARGUMENT) fail_msg("accepted %s", refused[i].p);
+		if (spiffe_id_parse(id, &domain, &path).code != ERR_INVALID_ARGUMENT)
+			fail_msg("accepted %s", refused[i].p);
+		if (spiffe_workload_id_parse(id, &domain, &path).code != ERR_INVALID_ARGUMENT)
+			fail_msg("accepted %s", refused[i].p);
 		assert_true(bytes_is(domain, "kept") && bytes_is(path, "kept"));
 	}
 }
@@ -115,7 +123,9 @@ static void test_lengths_at_the_limits(void **state)
 
 static void test_trust_domain_names(void **state)
 {
-	static const struct text bad[] = { T(""), T("A"), T("a/b"), T("a b"), T("a:1"), T("spiffe://a"), T("a\0"), T("\xc3\xa4"), T("a@b"), T("%61") };
+	static const struct text bad[] = {
+		T(""), T("A"), T("a/b"), T("a b"), T("a:1"), T("spiffe://a"), T("a\0"), T("\xc3\xa4"), T("a@b"), T("%61"),
+	};
 
 	(void)state;
 	assert_int_equal(spiffe_trust_domain_check(bytes_str("a.b-c_9")).code, ERR_OK);

@@ -54,7 +54,8 @@ static void test_refuses_elements_that_are_not_der(void **state)
 
 		if (der_take_any(&in, &any, &v).code != ERR_INVALID_ARGUMENT) fail_msg("%s", refused_elements[i].name);
 		if (der_take(&in, tag, &v).code != ERR_INVALID_ARGUMENT) fail_msg("%s", refused_elements[i].name);
-		if (der_take_element(&in, tag, &v).code != ERR_INVALID_ARGUMENT) fail_msg("%s", refused_elements[i].name);
+		if (der_take_element(&in, tag, &v).code != ERR_INVALID_ARGUMENT)
+			fail_msg("%s", refused_elements[i].name);
 		assert_true(in.data == before.data && in.len == before.len);
 	}
 }
@@ -167,7 +168,8 @@ static void test_integers(void **state)
 		assert_int_equal(view.len, integers[i].ok ? 0 : in.len);
 		assert_int_equal(v, integers[i].ok ? integers[i].value : 42);
 		view = in;
-		if ((der_take_unsigned(&view, 8, &m).code == ERR_OK) != (integers[i].magnitude > 0)) fail_msg("%s", integers[i].in.name);
+		if ((der_take_unsigned(&view, 8, &m).code == ERR_OK) != (integers[i].magnitude > 0))
+			fail_msg("%s", integers[i].in.name);
 		if (integers[i].magnitude > 0) assert_int_equal(m.len, integers[i].magnitude);
 	}
 }
@@ -390,7 +392,8 @@ static void test_writer_integers_are_minimal(void **state)
 		AUTO(buf) struct buf out = { .max = 32 };
 
 		assert_int_equal(der_put_unsigned(&out, BYTES(rows[i].magnitude.p, rows[i].magnitude.len)).code, ERR_OK);
-		if (!bytes_equal(buf_view(&out), BYTES(rows[i].want.p, rows[i].want.len))) fail_msg("%s", rows[i].magnitude.name);
+		if (!bytes_equal(buf_view(&out), BYTES(rows[i].want.p, rows[i].want.len)))
+			fail_msg("%s", rows[i].magnitude.name);
 	}
 	for (unsigned shift = 0; shift < 63; shift++) {
 		AUTO(buf) struct buf out = { .max = 32 };
