@@ -13,6 +13,7 @@
 #include "base/own.h"
 #include "net/due.h"
 #include "net/grpc_frame.h"
+#include "net/pages.h"
 #include "net/server.h"
 #include "net/tls_io.h"
 
@@ -81,6 +82,8 @@ struct conn {
 
 struct server {
 	struct server_options o;
+	struct grpc_method *methods;  /* our copy; o.methods points to it */
+	struct pages pages;
 	size_t kept_count;
 	struct tls *tls;
 	struct watch *watch;

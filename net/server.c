@@ -135,8 +135,18 @@ static void tune(int fd)
 
 static inline void auto_server(struct server **p) { server_free(*p); }
 
+static struct err copy_methods(struct server *s)
+{
+	s->methods = calloc(s->o.method_count + 1, sizeof(s->methods[0]));
+	if (s->methods == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "server: out of memory");
+	if (s->o.method_count > 0) memcpy(s->methods, s->o.methods, s->o.method_count * sizeof(s->methods[0]));
+	s->o.methods = s->methods;
+	return OK;
+}
+
 static struct err make_parts(struct server *s)
 {
+	TRY(copy_methods(s));
 	s->rx = malloc(RX_BYTES);
 	s->plain = malloc(PLAIN_BYTES);
 	s->io.out = malloc(STAGE_BYTES);
@@ -156,6 +166,7 @@ struct err server_new(const struct server_options *options, struct server **out)
 	s->o = *options;
 	while (s->o.headers != NULL && s->o.headers[s->kept_count] != NULL) s->kept_count++;
 	if (s->kept_count > KEPT_MAX) FAIL(ERR_INVALID_ARGUMENT, "server: too many headers to keep");
+	pages_init(&s->pages, s->o.max_connections);
 	due_init(&s->handshakes, s->o.handshake_ms * 1000);
 	due_init(&s->requests, REQUEST_MS * INT64_C(1000));
 	due_init(&s->stalls, STALL_MS * INT64_C(1000));
@@ -207,7 +218,8 @@ void server_drain(struct server *s)
 
 size_t server_calls(const struct server *s)
 {
-	return s->call_count + s->blocked_count;
+	/* Draining: a connection with nothing left to say closes itself once its last GOAWAY is out. */
+	return s->call_count + (s->draining ? s->conn_count : s->blocked_count);
 }
 
 void server_forget(struct conn *c)
@@ -254,6 +266,8 @@ void server_free(struct server *s)
 	nghttp2_session_callbacks_del(s->callbacks);
 	nghttp2_option_del(s->option);
 	tls_unref(s->tls);
+	pages_free(&s->pages);
+	free(s->methods);
 	free(s->rx);
 	free(s->plain);
 	free(s->io.out);

@@ -38,10 +38,10 @@ struct server_options {
 	struct loop *loop;
 	int listen_fd;                 /* shared with other processes; accepted from, never closed */
 	struct metrics *metrics;       /* required: CONNECTIONS, CONNECTIONS_TOTAL, CONNECTIONS_REFUSED, TLS_FAILED are kept here */
-	const struct grpc_method *methods;
+	const struct grpc_method *methods; /* copied, their paths are not */
 	size_t method_count;           /* anything else is UNIMPLEMENTED */
 	void *ctx;                     /* of conn_gone */
-	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; at most 16, NULL-terminated */
+	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; at most 16, NULL-terminated, kept by the owner */
 	size_t max_connections;        /* above: accept and close */
 	uint32_t max_streams;          /* SETTINGS_MAX_CONCURRENT_STREAMS */
 	int64_t handshake_ms;          /* from accept to the first request's HEADERS */
@@ -56,7 +56,8 @@ struct err server_start(struct server *s);
 void server_drain(struct server *s);
 /* The end of a round of the loop: see above.  Must not be called from a method's callback. */
 void server_flush(struct server *s);
-size_t server_calls(const struct server *s); /* calls whose answer is not yet with the kernel; 0 and drained: all is said */
+/* Calls whose answer is not yet with the kernel; while draining (a second at least) also connections not yet closed. */
+size_t server_calls(const struct server *s);
 void server_free(struct server *s);          /* closes everything; calls get `gone`.  Then loop_free() (or a round of the loop) */
 
 /* ---- calls ---- */

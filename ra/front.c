@@ -162,8 +162,9 @@ static void on_flush(void *ctx)
 {
 	struct front *f = ctx;
 
+	server_flush(f->server); /* hands the round's requests out, which puts them into the link */
 	link_flush(f->link);
-	server_flush(f->server);
+	server_flush(f->server); /* writes what a lost link answered */
 	log_flush(f->o->log);
 	stop_if_idle(f);
 }
