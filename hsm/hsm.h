@@ -10,7 +10,8 @@
 #include "base/own.h"
 #include "key/key.h"
 
-#define HSM_SIG_MAX 512 /* bytes: RSA-4096 */
+#define HSM_SIG_MAX 512    /* bytes: RSA-4096 */
+#define HSM_PKCS8_MAX 4096 /* bytes; RSA-4096 takes about 2 380 */
 
 struct hsm_key; /* opaque */
 
@@ -26,10 +27,12 @@ struct hsm_job {
 /* What keys can be made: config names "p256", "p384", "ed25519", "rsa2048", "rsa3072", "rsa4096". */
 struct err hsm_key_spec(const char *name, enum key_type *type, unsigned *bits); /* INVALID_ARGUMENT: unknown name */
 
-/* Generate a key and return its PKCS#8 PrivateKeyInfo DER; the caller wipes it (buf_wipe). */
+/* Generate a key and append its PKCS#8 PrivateKeyInfo DER; the caller wipes it (buf_wipe).  The buffer must have room
+ * for HSM_PKCS8_MAX below its max.  INVALID_ARGUMENT: not one of hsm_key_spec()'s. */
 struct err hsm_key_generate(enum key_type type, unsigned bits, struct buf *pkcs8);
 /* Load from PKCS#8 DER.  threads: pool size for slow algorithms (1..64); P-256 and Ed25519 sign on the caller's thread.
- * INVALID_ARGUMENT: not a key, or a type or size that a CA may not have. */
+ * Starts the pool's threads: enter the sandbox first.  A self-test signature is made and verified.
+ * INVALID_ARGUMENT: not a key, halves that are no pair, or a type or size that a CA may not have. */
 struct err hsm_key_load(struct bytes pkcs8, unsigned threads, struct hsm_key **out);
 /* The key's SubjectPublicKeyInfo DER and the scheme it signs with; borrowed until freed. */
 struct bytes hsm_key_spki(const struct hsm_key *key);
@@ -43,15 +46,19 @@ static inline void auto_hsm_key(struct hsm_key **p) { hsm_key_free(*p); }
 
 /* ---- a key at rest ----
  * AES-256-GCM under a key derived from the 32-byte key-encryption key by HKDF-SHA256 with a fresh 32-byte salt;
- * `label` (what the blob is) and the salt are authenticated.  Format: docs/protocols/storage.md. */
+ * `label` (what the blob is) and the salt are authenticated.  Format: docs/protocols/key-at-rest.md. */
 #define HSM_KEK_LEN 32
+#define HSM_LABEL_MAX 64             /* bytes, at least 1; ours */
+#define HSM_SECRET_MAX (16 * 1024)   /* bytes, at least 1; ours */
+#define HSM_WRAP_OVERHEAD 53         /* bytes that a blob is longer than its secret */
 struct hsm_kek { /* wiped by its owner with explicit_bzero; AUTO(hsm_kek) does it */
 	uint8_t bytes[HSM_KEK_LEN];
 };
 void auto_hsm_kek(struct hsm_kek *kek);
+/* Append the blob.  INVALID_ARGUMENT: secret or label empty or over its bound. */
 struct err hsm_wrap(const struct hsm_kek *kek, const char *label, struct bytes secret, struct buf *blob);
-/* DATA_LOSS: malformed, another label, or another key-encryption key (they cannot be told apart).  *secret is wiped by
- * the caller. */
+/* Append the secret; the caller wipes it (buf_wipe).  Nothing is appended, and nothing of the secret left behind, unless OK.
+ * DATA_LOSS: malformed, another label, or another key-encryption key (they cannot be told apart). */
 struct err hsm_unwrap(const struct hsm_kek *kek, const char *label, struct bytes blob, struct buf *secret);
 
 #endif

@@ -51,7 +51,8 @@ struct key_info {
 
 /* Parse one SubjectPublicKeyInfo (RFC 5280 s4.1.2.7, RFC 5480, RFC 8410, RFC 3279) that fills `spki` whole.
  * INVALID_ARGUMENT: malformed, an algorithm or curve we do not know, compressed or hybrid points, parameters where none
- * may be, RSA outside KEY_RSA_MIN..KEY_RSA_MAX, an even or small (< 65537, > 2^64) exponent, an even modulus. */
+ * may be, RSA outside KEY_RSA_MIN..KEY_RSA_MAX, an even or small (< 65537, > 2^64) exponent, an even modulus, an Ed25519
+ * key that is not canonical or of small order.  Whether an EC point is on its curve: key_check(), key_verify(). */
 struct err key_info_parse(struct bytes spki, struct key_info *out);
 const char *key_type_name(enum key_type type);             /* "P-256", "P-384", "P-521", "Ed25519", "RSA", "none" */
 /* SHA-256 of the SPKI. */

@@ -1,4 +1,4 @@
-/* scheme.h: what a signature scheme is made of; private to key/ (and tested through key.h). */
+/* scheme.h: what a signature scheme is made of; for key/ and hsm/ only. */
 #ifndef SIGNET_KEY_SCHEME_H
 #define SIGNET_KEY_SCHEME_H
 
