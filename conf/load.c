@@ -38,7 +38,8 @@ void conf_free(struct conf *c)
 static struct err key_check_form(struct loader *l, const yaml_node_t *map, const yaml_node_t *key)
 {
 	char quoted[LOADER_QUOTE_MAX];
-	if (key->type != YAML_SCALAR_NODE) return loader_refuse(l, key, NULL, "a key must be a word, not %s", tree_kind_name(tree_kind(key)));
+	if (key->type != YAML_SCALAR_NODE)
+		return loader_refuse(l, key, NULL, "a key must be a word, not %s", tree_kind_name(tree_kind(key)));
 	loader_quote(tree_text(key), quoted);
 	if (strcmp(tree_text(key), "<<") == 0) return loader_refuse(l, key, NULL, "merge keys (<<) are not supported");
 	if (tree_kind(key) != TREE_TEXT) return loader_refuse(l, key, NULL, "the key %s is not text", quoted);
@@ -65,7 +66,8 @@ static enum key_place key_place(const struct schema_table *table, const char *do
 	return KEY_UNKNOWN;
 }
 
-static struct err key_refuse_unknown(struct loader *l, const struct schema_table *table, const yaml_node_t *key, const char *section)
+static struct err key_refuse_unknown(struct loader *l, const struct schema_table *table, const yaml_node_t *key,
+				     const char *section)
 {
 	char label[LOADER_KEY_MAX], near[LOADER_KEY_MAX], quoted[LOADER_QUOTE_MAX];
 	bool plain = strspn(tree_text(key), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
@@ -86,7 +88,8 @@ static struct err keys_check(struct loader *l, const struct schema_table *table,
 		enum key_place place = fits ? key_place(table, dotted) : KEY_UNKNOWN;
 		if (place == KEY_UNKNOWN) return key_refuse_unknown(l, table, key, section);
 		if (place == KEY_ITEM || tree_kind(value) == TREE_NULL) continue; /* a section with all its lines commented out */
-		if (tree_kind(value) != TREE_MAP) return loader_refuse(l, value, dotted, "expected a map with the keys of this section");
+		if (tree_kind(value) != TREE_MAP)
+			return loader_refuse(l, value, dotted, "expected a map with the keys of this section");
 		memcpy(dotted + n, ".", 2);
 		TRY(keys_check(l, table, value, dotted)); /* once: sections do not nest */
 	}
@@ -130,7 +133,8 @@ static struct err list_load(struct loader *l, const struct schema_item *item, co
 	for (yaml_node_item_t *n = node->data.sequence.items.start; n < node->data.sequence.items.top; n++, i++) {
 		const yaml_node_t *element = tree_node(l, *n);
 		if (i >= item->max) return loader_refuse(l, element, item->key, "more than %d elements", (int)item->max);
-		if (tree_kind(element) != TREE_MAP) return loader_refuse(l, element, item->key, "expected a map in each element of the list");
+		if (tree_kind(element) != TREE_MAP)
+			return loader_refuse(l, element, item->key, "expected a map in each element of the list");
 		snprintf(l->prefix, sizeof(l->prefix), "%s[%u].", item->key, i);
 		TRY(table_load(l, schema_elements(item->type), element, list_slot(l, item, i, element)));
 		l->prefix[0] = '\0';
@@ -163,7 +167,8 @@ static struct err root_load(struct loader *l, struct bytes yaml)
 	TRY(tree_load(l, yaml, &document));
 	doc = l->doc = &document;
 	const yaml_node_t *root = yaml_document_get_root_node(doc);
-	if (root == NULL || tree_kind(root) != TREE_MAP) return loader_refuse(l, root, NULL, "expected a map of keys at the top");
+	if (root == NULL || tree_kind(root) != TREE_MAP)
+		return loader_refuse(l, root, NULL, "expected a map of keys at the top");
 	TRY(table_load(l, &schema_top, root, l->c));
 	TRY(meaning_check(l, root));
 	if (tree_find(l, root, "policy") == NULL) TRY(rules_load_built_in(l));
@@ -182,7 +187,8 @@ static void image_finish(struct conf **c)
 	*c = cut != NULL ? cut : full;
 }
 
-static struct err load(struct bytes yaml, const char *name, struct bytes folder, struct conf **out, struct conf_problem *problem)
+static struct err load(struct bytes yaml, const char *name, struct bytes folder, struct conf **out,
+		       struct conf_problem *problem)
 {
 	AUTO(conf) struct conf *c = calloc(1, sizeof(*c) + CONF_POOL_MAX);
 	struct loader l = { .name = name, .folder = folder, .c = c, .problem = problem };

@@ -29,7 +29,8 @@ struct err conf_show_json(const struct conf *c, struct buf *out);
 /* The reference page (Markdown), and the man page's table (mdoc), from the table. */
 struct err conf_reference(struct buf *out);
 struct err conf_reference_mdoc(struct buf *out);
-/* A commented starter file for `signet init`. */
+/* A commented starter file for `signet init`; data_dir and run_dir may be NULL (the default).  INVALID_ARGUMENT: a value
+ * that could not be loaded. */
 struct err conf_starter(const char *trust_domain, const char *data_dir, const char *run_dir, struct buf *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* loader.h: the parts of the YAML loader: tree (syntax), values (one item), load (the walk), meaning (items together).
+/* loader.h: the parts of the YAML loader and printer: tree (syntax), values (one item), load (the walk), meaning (items together).
  *
  * Inside conf/ only, one thread, state in the struct loader alone. */
 #ifndef SIGNET_CONF_LOADER_H
@@ -53,6 +53,10 @@ struct err value_add_item(struct loader *l, const char *text, struct conf_list *
 int64_t value_integer(const struct schema_item *item, const void *base);
 /* "one of p256, p384" into out. */
 const char *value_choices(const struct schema_item *item, char out[LOADER_QUOTE_MAX * 2]);
+
+/* ---- show.c ---- */
+struct err show_put_quoted(struct buf *out, const char *text);
+struct err show_put_value(const struct conf *c, const struct schema_item *item, const void *base, bool json, struct buf *out);
 
 /* ---- suggest.c ---- */
 /* The known key nearest to `key`, which is unknown below `section` ("" or "listen."); NULL if none is near. */

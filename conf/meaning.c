@@ -62,8 +62,8 @@ static struct err check_issuers(struct loader *l, const yaml_node_t *root)
 			conf_str same = name ? c->issuers[i].name : c->issuers[i].issuer;
 			if (!name && strcmp(conf_text(c, c->issuers[i].issuer), conf_text(c, c->issuers[j].issuer)) != 0) continue;
 			snprintf(key, sizeof(key), "jwt_issuers[%u].%s", i, name ? "name" : "issuer");
-			return loader_refuse(l, tree_node(l, node->data.sequence.items.start[i]), key, "%s is that of jwt_issuers[%u] too",
-					     loader_quote(conf_text(c, same), quoted), j);
+			return loader_refuse(l, tree_node(l, node->data.sequence.items.start[i]), key,
+					     "%s is that of jwt_issuers[%u] too", loader_quote(conf_text(c, same), quoted), j);
 		}
 	return OK;
 }

@@ -58,13 +58,14 @@ bool schema_parse_number(const char *text, int64_t *out)
 void schema_print_number(enum schema_type type, int64_t value, char out[SCHEMA_NUMBER_MAX])
 {
 	const struct unit *units = type == SCHEMA_SECONDS ? units_of_time : units_of_microseconds;
-	size_t last = ARRAY_LEN(units_of_time) - 1, i = 0;
+	size_t last = (type == SCHEMA_SECONDS ? ARRAY_LEN(units_of_time) : ARRAY_LEN(units_of_microseconds)) - 1, i = 0;
 	if (type == SCHEMA_NUMBER) {
 		snprintf(out, SCHEMA_NUMBER_MAX, "%" PRId64, value);
 		return;
 	}
-	if (type == SCHEMA_MICROS) last = ARRAY_LEN(units_of_microseconds) - 1;
-	/* the largest unit without a fraction, but one day reads better as 24h */
-	while (i < last && (value == 0 || value % units[i].factor != 0 || (type == SCHEMA_SECONDS && value == 86400 && i == 0))) i++;
+	/* the largest unit without a fraction; but zero is 0s, and one day reads better as 24h */
+	if (value == 0) i = last;
+	else if (type == SCHEMA_SECONDS && value == units_of_time[0].factor) i = 1;
+	while (i < last && value % units[i].factor != 0) i++;
 	snprintf(out, SCHEMA_NUMBER_MAX, "%" PRId64 "%s", value / units[i].factor, units[i].name);
 }

@@ -76,7 +76,7 @@ static const struct schema_item top_items[] = {
 	  .help = "Lifetime of the daemon's own serving certificate; it renews by itself well before the end." },
 
 	{ "ca.key_type", SCHEMA_CHOICE, 1, 16, "p256", AT(conf, ca.key_type), .choices = ca_key_types,
-	  .help = "Algorithm of a new root key; an existing root keeps its own. p256 signs about fifty times faster than rsa4096 "
+	  .help = "Algorithm of a new root key; an existing root keeps its own. p256 signs a hundred times faster than rsa4096 "
 		  "and every client takes it." },
 	{ "ca.key_encryption_key_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, ca.key_encryption_key_file),
 	  .help = "File of 32 random bytes under which the CA key is encrypted in data_dir; best on another disk, or a systemd "
@@ -169,8 +169,8 @@ static const struct schema_item rule_items[] = {
 	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_rule, name), .check = check_label,
 	  .help = "What the log and the record of each certificate call this rule. Unique." },
 	{ "match", SCHEMA_MATCH, 0, CONF_MATCHES_MAX, "", AT(conf_rule, match_first),
-	  .help = "Attributes of the caller, each with a pattern or a list of patterns of which one must match; all attributes must "
-		  "hold. '*' matches anything but '/', '**' anything, '?' one character. No match at all: everybody." },
+	  .help = "Attributes of the caller, each with a pattern or a list of patterns of which one must match; all attributes "
+		  "must hold. '*' matches anything but '/', '**' anything, '?' one character. No match at all: everybody." },
 	{ "deny", SCHEMA_BOOL, 0, 1, "false", AT(conf_rule, deny),
 	  .help = "Whoever matches gets nothing, whatever later rules say." },
 	{ "spiffe_id", SCHEMA_TEXT, 0, 1024, "", AT(conf_rule, spiffe_id),

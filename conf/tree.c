@@ -89,7 +89,8 @@ static struct err event_check_node(struct loader *l, const yaml_event_t *e)
 	}
 	if (anchor != NULL) return refuse_line(l, line, "anchors (&) are not supported; write the value out");
 	if (tag != NULL) return refuse_line(l, line, "tags (!) are not supported; write a plain value");
-	if (e->type == YAML_ALIAS_EVENT) return refuse_line(l, line, "aliases (*) are not supported; put a text that begins with * in quotes");
+	if (e->type == YAML_ALIAS_EVENT)
+		return refuse_line(l, line, "aliases (*) are not supported; put a text that begins with * in quotes");
 	return OK;
 }
 
@@ -216,8 +217,9 @@ enum tree_kind tree_kind(const yaml_node_t *node)
 const char *tree_kind_name(enum tree_kind kind)
 {
 	static const char *const names[] = {
-		[TREE_TEXT] = "the text",     [TREE_NULL] = "nothing",    [TREE_BOOL] = "the truth value", [TREE_INTEGER] = "the number",
-		[TREE_FLOAT] = "the number", [TREE_LIST] = "a list", [TREE_MAP] = "a map",
+		[TREE_TEXT] = "the text",      [TREE_NULL] = "nothing",     [TREE_BOOL] = "the truth value",
+		[TREE_INTEGER] = "the number", [TREE_FLOAT] = "the number", [TREE_LIST] = "a list",
+		[TREE_MAP] = "a map",
 	};
 	return names[kind];
 }

@@ -159,7 +159,8 @@ static const struct {
 	[SCHEMA_MICROS] = { schema_parse_micros, "a short duration", "500us or 2ms" },
 };
 
-static struct err set_number(struct loader *l, const struct schema_item *item, const yaml_node_t *node, const char *text, void *base)
+static struct err set_number(struct loader *l, const struct schema_item *item, const yaml_node_t *node, const char *text,
+			     void *base)
 {
 	char quoted[LOADER_QUOTE_MAX], min[SCHEMA_NUMBER_MAX], max[SCHEMA_NUMBER_MAX];
 	int64_t v;
@@ -253,7 +254,8 @@ static struct err add_match(struct loader *l, const struct schema_item *item, ya
 	if (tree_kind(key) != TREE_TEXT || !is_attribute(tree_text(key)))
 		return loader_refuse(l, key, item->key, "%s is not the name of an attribute: a-z, 0-9, '_', '.' and '-'",
 				     key->type == YAML_SCALAR_NODE ? loader_quote(tree_text(key), quoted) : "a key");
-	if (l->c->match_count >= CONF_MATCHES_MAX) return loader_refuse(l, key, item->key, "more than %d in all rules", CONF_MATCHES_MAX);
+	if (l->c->match_count >= CONF_MATCHES_MAX)
+		return loader_refuse(l, key, item->key, "more than %d in all rules", CONF_MATCHES_MAX);
 	snprintf(label, sizeof(label), "%s.%s", item->key, tree_text(key));
 	attribute.key = label;
 	*m = (struct conf_match){ 0 };

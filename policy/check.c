@@ -79,11 +79,13 @@ static struct err check_attributes(struct check *c, const char *key, const char 
 	while (template_next(&at, &name, &malformed)) {
 		const char *start = (const char *)name.data - 1;
 		if (!attribute_known(name))
-			return refuse(c, key, "there is no attribute %.*s; claims of a token are claim.NAME", (int)name.len, name.data);
+			return refuse(c, key, "there is no attribute %.*s; claims of a token are claim.NAME", (int)name.len,
+				      (const char *)name.data);
 		if (bytes_is(name, "spiffe_id") && (strcmp(key, "spiffe_id") != 0 || strcmp(text, "{spiffe_id}") != 0))
 			return refuse(c, key, "{spiffe_id} holds '/', so it must be the whole spiffe_id");
 		if (before != NULL && before + strcspn(before, separators) >= start)
-			return refuse(c, key, "two attributes in one segment of %s: different values could give the same name", text);
+			return refuse(c, key, "two attributes in one segment of %s: different values could give the same name",
+				      text);
 		before = at;
 	}
 	return malformed ? refuse(c, key, "%s: a brace has no partner", text) : OK;

@@ -21,11 +21,9 @@ struct template_failure {
 	struct bytes attribute, value;
 };
 
-/* Fill a template into out[size] with a NUL.  false: *failure says why. */
-bool template_fill(const struct template_source *source, enum template_kind kind, const char *text, char *out, size_t size,
-		   struct template_failure *failure);
-/* Fill it and check what came out: a workload ID of the trust domain; a host name; an address (octets into name).
- * spiffe_id: out[SPIFFE_ID_MAX + 1]. */
+/* Fill a template and check what comes out: a workload ID of the trust domain; a host name; an address (octets into name).
+ * false: *failure says why.
+ * out[SPIFFE_ID_MAX + 1]. */
 bool template_spiffe_id(const struct template_source *source, const char *text, char *out, struct template_failure *failure);
 bool template_name(const struct template_source *source, enum template_kind kind, const char *text, struct policy_name *name,
 		   struct template_failure *failure);

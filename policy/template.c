@@ -106,36 +106,38 @@ static bool put_value(const struct template_source *source, struct bytes name, u
 	return put(o, value) || fails(f, "too long", name, value);
 }
 
-bool template_fill(const struct template_source *source, enum template_kind kind, const char *text, char *out, size_t size,
-		   struct template_failure *failure)
+/* Fill a template into o, which has room for a NUL too. */
+static bool fill(const struct template_source *source, enum template_kind kind, const char *text, struct output *o,
+		 struct template_failure *failure)
 {
-	struct output o = { out, size - 1 };
 	const char *at = text, *before = text;
 	struct bytes name;
 	bool malformed;
-	out[0] = '\0';
+	*o->to = '\0';
 	while (template_next(&at, &name, &malformed)) {
 		struct bytes literal = BYTES(before, (size_t)((const char *)name.data - 1 - before));
 		bool whole = before == text && literal.len == 0 && *at == '\0';
-		if (!put(&o, literal)) return fails(failure, "too long", BYTES_NONE, BYTES_NONE);
-		if (!put_value(source, name, place_of(kind, whole), &o, failure)) return false;
+		if (!put(o, literal)) return fails(failure, "too long", BYTES_NONE, BYTES_NONE);
+		if (!put_value(source, name, place_of(kind, whole), o, failure)) return false;
 		before = at;
 	}
 	if (malformed) return fails(failure, "a brace has no partner", BYTES_NONE, BYTES_NONE);
-	return put(&o, BYTES(before, (size_t)(at - before))) || fails(failure, "too long", BYTES_NONE, BYTES_NONE);
+	return put(o, BYTES(before, (size_t)(at - before))) || fails(failure, "too long", BYTES_NONE, BYTES_NONE);
 }
 
 bool policy_is_workload(struct bytes id, const char *trust_domain)
 {
 	struct bytes domain;
-	return id.len <= SPIFFE_ID_MAX && spiffe_workload_id_parse(id, &domain, NULL).code == ERR_OK && bytes_is(domain, trust_domain);
+	return id.len <= SPIFFE_ID_MAX && spiffe_workload_id_parse(id, &domain, NULL).code == ERR_OK &&
+	       bytes_is(domain, trust_domain);
 }
 
 bool template_spiffe_id(const struct template_source *source, const char *text, char *out, struct template_failure *failure)
 {
 	struct bytes value = BYTES_NONE, whole = bytes_str("spiffe_id");
+	struct output o = { out, SPIFFE_ID_MAX };
 	if (strcmp(text, WHOLE_ID) != 0) {
-		if (!template_fill(source, TEMPLATE_SPIFFE_ID, text, out, SPIFFE_ID_MAX + 1, failure)) return false;
+		if (!fill(source, TEMPLATE_SPIFFE_ID, text, &o, failure)) return false;
 		value = bytes_str(out);
 		whole = BYTES_NONE;
 	} else if (source->caller == NULL) {
@@ -176,7 +178,8 @@ static bool check_dns(const char *template, const char *text, struct template_fa
 {
 	/* no value holds a '*', so one at the start is the template's own */
 	bool wildcard = strncmp(template, "*.", 2) == 0;
-	return is_host_name(bytes_str(wildcard ? text + 2 : text)) || fails(f, "not a host name in lower case", BYTES_NONE, BYTES_NONE);
+	return is_host_name(bytes_str(wildcard ? text + 2 : text)) ||
+	       fails(f, "not a host name in lower case", BYTES_NONE, BYTES_NONE);
 }
 
 static bool parse_ip(const char *text, struct policy_name *name, struct template_failure *f)
@@ -191,8 +194,9 @@ bool template_name(const struct template_source *source, enum template_kind kind
 		   struct template_failure *failure)
 {
 	char filled[POLICY_DNS_MAX + 1];
-	if (!template_fill(source, kind, text, filled, sizeof(filled), failure)) return false;
-	if (kind == TEMPLATE_IP && source->caller == NULL && strchr(text, '{') != NULL) return true; /* what comes is checked then */
+	struct output o = { filled, POLICY_DNS_MAX };
+	if (!fill(source, kind, text, &o, failure)) return false;
+	if (kind == TEMPLATE_IP && source->caller == NULL && strchr(text, '{') != NULL) return true; /* checked when filled */
 	if (kind == TEMPLATE_IP) return parse_ip(filled, name, failure);
 	if (!check_dns(text, filled, failure)) return false;
 	name->tag = 2;
