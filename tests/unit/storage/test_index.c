@@ -1,6 +1,7 @@
 /* The indexes are believed only when they may be; whatever happens to their files, no record is lost and nothing crashes
  * twice. */
 #include <fcntl.h>
+#include <lmdb.h>
 #include <openssl/evp.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -203,6 +204,46 @@ static void who_died_and_how_decides(void **state)
 	expect_opened(f, false, COUNT + 2, "another directory's");
 }
 
+/* Well-formed for LMDB, nonsense for us. */
+static void put_nonsense(const struct fixture *f, const char *db, struct bytes key)
+{
+	MDB_val k = { key.len, (void *)key.data }, v = { 3, "abc" };
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
+	assert_int_equal(mdb_env_open(env, fixture_path(f, "index.mdb"), MDB_NOSUBDIR, 0600), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, db, 0, &dbi), 0);
+	assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+static void nonsense_in_an_index_changes_no_answer(void **state)
+{
+	static const uint8_t first_tile[8];
+	struct fixture *f = *state;
+	struct store_query q = { .limit = 1000, .after = UINT64_MAX, .issued_from = 1, .issued_to = (SAMPLE_TIME + 300) * 1000 };
+	uint64_t found = 0, next;
+
+	fill(f);
+	killed(f, idle); /* so that no hash is asked for */
+	put_nonsense(f, "tiles", BYTES(first_tile, sizeof(first_tile)));
+	fixture_open(f);
+	assert_int_equal(behind(f->store), 0);
+	OKAY(store_query(f->store, &q, count_row, &found, &next));
+	assert_int_equal(found, 300);
+	fixture_close(f); /* and it is not believed again */
+	expect_opened(f, false, COUNT + 1, "it was found out");
+
+	killed(f, idle);
+	put_nonsense(f, "meta", bytes_str("mark"));
+	expect_opened(f, false, COUNT + 2, "no mark");
+}
+
 /* The records are put back from a backup, the index is not. */
 static void an_index_of_other_records_is_not_believed(void **state)
 {
@@ -309,7 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_DIR(a_clean_close_is_believed), TEST_DIR(missing_and_damaged_files_are_built_anew),
-		TEST_DIR(who_died_and_how_decides), TEST_DIR(an_index_of_other_records_is_not_believed),
+		TEST_DIR(who_died_and_how_decides), TEST_DIR(nonsense_in_an_index_changes_no_answer), TEST_DIR(an_index_of_other_records_is_not_believed),
 		TEST_DIR(garbage_under_a_running_store_costs_one_crash_at_most), TEST_DIR(a_hundred_thousand_records),
 	};
 
