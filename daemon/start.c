@@ -16,6 +16,7 @@
 #include "daemon/fds.h"
 #include "daemon/listen.h"
 #include "daemon/notify.h"
+#include "daemon/sandbox.h"
 
 #define KEK_NAME "key-encryption-key"
 #define OWN_FILES 256 /* descriptors beside connections: channels, memfds, listening sockets; ours */
@@ -203,6 +204,7 @@ static struct err start_named_kek(struct start *s)
 static struct err start_become(struct start *s)
 {
 	s->at = s->user.name;
+	TRY(sandbox_drop_bounding());
 	return user_become(&s->user);
 }
 
