@@ -186,7 +186,7 @@ void proc_ended(struct proc *p, int status, const struct log *log)
 {
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0, code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	bool expected = p->kill_ms != 0 && code == 0;
-	const char *note = sig == SIGSYS ? "made a system call that its sandbox forbids"
+	const char *note = sig == SIGSYS ? "made a system call that its sandbox forbids, or aborted (the kernel log tells the call)"
 	                   : code == SPAWN_NO_PROGRAM ? "the program is not there, or cannot be executed" : "";
 
 	log_event(log, expected ? LOG_INFO : LOG_ERROR, "process ended", F_STR("child", proc_name(p->role)),

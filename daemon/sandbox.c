@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -102,6 +103,7 @@ struct err sandbox_enter(const struct sandbox_options *o)
 {
 	int abi = 0;
 
+	tzset(); /* glibc reads /etc/localtime at the first gmtime_r(), though UTC needs nothing of it */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: no_new_privs", errno);
 	TRY(sandbox_drop_capabilities());
 #ifndef SIGNET_SANITIZED /* LeakSanitizer traces its own process at the end */
