@@ -227,6 +227,21 @@ static struct err admin_begin(struct admin *a)
 	return chan_flush(a->control);
 }
 
+/* Who still waits is told: MHD_stop_daemon() aborts the process while a connection is suspended. */
+static void answer_waiting(struct admin *a)
+{
+	struct err e = ERR(ERR_UNAVAILABLE, "admin: the daemon is stopping");
+
+	if (a->http == NULL) return;
+	for (size_t i = 0; i < QUESTIONS_MAX; i++) {
+		struct http_request *r = a->questions[i].request;
+
+		a->questions[i] = (struct question){ 0 };
+		if (r != NULL) http_answer(r, e, e.reason, NULL);
+	}
+	http_run(a->http); /* resumes them, and sends what the sockets take */
+}
+
 struct err admin_run(const struct admin_options *options)
 {
 	struct admin *a = calloc(1, sizeof(*a));
@@ -236,6 +251,7 @@ struct err admin_run(const struct admin_options *options)
 	a->o = options;
 	e = admin_begin(a);
 	while (e.code == ERR_OK && !a->stopping) e = wait_once(a);
+	answer_waiting(a);
 	http_free(a->http);
 	chan_free(a->keeper);
 	chan_free(a->control);
