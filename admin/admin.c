@@ -216,7 +216,7 @@ static struct err wait_once(struct admin *a)
 static struct err admin_begin(struct admin *a)
 {
 	struct http_events events = { .api = on_api, .gone = on_gone, .ready = on_is_ready, .metrics = on_render, .ctx = a };
-	uint8_t hello[2] = { WIRE_VERSION >> 8, WIRE_VERSION & 0xff };
+	uint8_t hello[4] = { WIRE_VERSION >> 8, WIRE_VERSION & 0xff, 0, 0 }; /* version, number */
 
 	TRY(chan_new(a->o->control_fd, control_rules, ARRAY_LEN(control_rules), a, &a->control));
 	TRY(chan_new(a->o->keeper_fd, keeper_rules, ARRAY_LEN(keeper_rules), a, &a->keeper));
