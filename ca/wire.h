@@ -43,6 +43,7 @@ struct err keeper_reason_err(enum keeper_reason reason); /* UNKNOWN number: INTE
 
 #define WIRE_ISSUE_LAST 1 /* flag: the front has no other request in hand: commit as soon as you can */
 
+struct wire_name { uint8_t tag; struct bytes value; }; /* WIRE_TAG_DNS or _IP */
 struct wire_issue { /* FRONT_ISSUE */
 	uint64_t id;               /* front's own; unique among those in flight */
 	uint8_t flags;
@@ -51,7 +52,7 @@ struct wire_issue { /* FRONT_ISSUE */
 	uint8_t evidence_hash[32]; /* JOIN_TOKEN: the token's hash, spent with the record */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
 	uint8_t name_count;
-	struct { uint8_t tag; struct bytes value; } names[WIRE_NAMES_MAX]; /* WIRE_TAG_DNS or _IP */
+	struct wire_name names[WIRE_NAMES_MAX];
 };
 struct err wire_issue_put(struct buf *out, const struct wire_issue *m);
 struct err wire_issue_take(struct bytes in, struct wire_issue *m);

@@ -1,0 +1,227 @@
+/* commit.c: the one thread that writes the store.  It takes all that is waiting, makes it durable in one transaction, and
+ * only then answers; a transaction that fails refuses every job in it, and the next one starts afresh. */
+#include "base/chan.h"
+#include "base/clock.h"
+#include "ca/inside.h"
+
+#define IDLE_US 250000             /* without work for so long: a slice of housekeeping, if it is due */
+#define HOUSEKEEPING_US 60000000   /* between two rounds that found nothing; ours */
+#define RETAIN_TILES 2             /* of a slice: some 512 records, a few milliseconds */
+#define EXPIRE_TOKENS 256          /* of a slice */
+#define TOKEN_KEEP 86400           /* seconds that an expired token can still be listed; ours */
+
+struct committer { /* the commit thread's own */
+	struct keeper *keeper;
+	struct peer *touched[PEERS_MAX];
+	size_t touched_count;
+	int64_t housekeeping_us; /* when it is due */
+};
+
+/* ---- pacing (under the queue's lock) ---- */
+
+/* Has every front that waits for something nothing more in hand? */
+static bool fronts_idle(const struct keeper *k)
+{
+	for (const struct peer *p = k->peers; p != NULL; p = p->next)
+		if (atomic_load(&p->pending) > 0 && !atomic_load(&p->last)) return false;
+	return true;
+}
+
+static bool should_commit(const struct keeper *k)
+{
+	const struct queue *q = &k->queue;
+
+	return q->count >= BATCH_ENOUGH || q->urgent || q->stop || fronts_idle(k);
+}
+
+/* NULL: nothing came, or the queue is stopped and empty (*over). */
+static struct job *next_batch(struct keeper *k, bool *over)
+{
+	struct queue *q = &k->queue;
+	struct job *jobs;
+	int64_t deadline;
+
+	pthread_mutex_lock(&q->lock);
+	q->waiting = QUEUE_EMPTY;
+	deadline = clock_mono_us() + IDLE_US;
+	while (q->head == NULL && !q->stop && clock_mono_us() < deadline) queue_wait(q, deadline);
+	q->waiting = QUEUE_COMPANY;
+	while (q->head != NULL && !should_commit(k) && clock_mono_us() < q->oldest_us + k->conf->storage.commit_wait_us)
+		queue_wait(q, q->oldest_us + k->conf->storage.commit_wait_us);
+	q->waiting = QUEUE_BUSY;
+	*over = q->head == NULL && q->stop;
+	jobs = queue_take(q, BATCH_MAX);
+	pthread_mutex_unlock(&q->lock);
+	return jobs;
+}
+
+void keeper_publish(struct keeper *k)
+{
+	struct queue *q = &k->queue;
+
+	if (k->fresh == NULL && !k->news) return;
+	pthread_mutex_lock(&q->lock);
+	while (k->fresh != NULL) {
+		struct job *job = k->fresh;
+
+		k->fresh = job->next;
+		queue_append(q, job);
+	}
+	/* A thread that waits for company is woken only when the waiting is over: a wake-up costs more than a job. */
+	if ((q->waiting == QUEUE_EMPTY && q->head != NULL) || (q->waiting == QUEUE_COMPANY && should_commit(k)))
+		pthread_cond_signal(&q->more);
+	pthread_mutex_unlock(&q->lock);
+	k->fresh_tail = &k->fresh;
+	k->fresh_count = 0;
+	k->news = false;
+}
+
+/* ---- one batch ---- */
+
+static void note_commit(struct keeper *k, struct err e, uint64_t records)
+{
+	bool before = atomic_exchange(&k->store_ok, e.code == ERR_OK);
+
+	metric_inc(k->metrics, e.code == ERR_OK ? M_COMMITS : M_COMMIT_FAILED);
+	if (e.code == ERR_OK) metric_set(k->metrics, M_RECORDS, records);
+	/* Once for each change: a full disk must not fill the log too. */
+	if (before && e.code != ERR_OK) log_event(k->log, LOG_ERROR, "store_commit_failed", F_ERR(e));
+	if (!before && e.code == ERR_OK) log_event(k->log, LOG_WARN, "store_recovered", F_INT("records", records));
+}
+
+static struct err apply_all(struct keeper *k, struct job *jobs, struct store_batch *batch)
+{
+	for (struct job *job = jobs; job != NULL; job = job->next) {
+		struct err e = job->apply(k, job, batch);
+
+		if (e.code == ERR_OK) continue;
+		if (e.code != ERR_INVALID_ARGUMENT) return e;
+		job->reason = REASON_PROFILE; /* this record alone cannot be written */
+	}
+	return OK;
+}
+
+static struct err commit_all(struct keeper *k, struct job *jobs, uint64_t *records)
+{
+	struct store_batch *batch;
+	struct err e;
+
+	TRY(store_batch_begin(k->store, &batch));
+	e = apply_all(k, jobs, batch);
+	if (e.code != ERR_OK) {
+		store_batch_abort(batch);
+		return e;
+	}
+	*records = store_batch_next(batch);
+	return store_batch_commit(batch);
+}
+
+static void fail_all(struct job *jobs, struct err e)
+{
+	for (struct job *job = jobs; job != NULL; job = job->next) {
+		if (job->reason == REASON_NONE) job->reason = e.code == ERR_RESOURCE_EXHAUSTED ? REASON_FULL : REASON_STORE;
+		job->result = keeper_reason_err(job->reason);
+	}
+}
+
+static void touch(struct committer *c, struct peer *p)
+{
+	if (p->touched || c->touched_count == PEERS_MAX) return;
+	p->touched = true;
+	c->touched[c->touched_count++] = p;
+}
+
+/* One frame for each peer as far as they fit; what the socket does not take the main thread sends when it does. */
+static void flush_touched(struct committer *c)
+{
+	bool waits = false;
+
+	for (size_t i = 0; i < c->touched_count; i++) {
+		struct peer *p = c->touched[i];
+
+		(void)chan_flush(p->chan); /* a peer that is gone is the main thread's to find */
+		waits |= chan_wants_write(p->chan);
+		p->touched = false;
+	}
+	c->touched_count = 0;
+	if (waits) keeper_wake(c->keeper);
+}
+
+static void run_batch(struct committer *c, struct job *jobs)
+{
+	struct keeper *k = c->keeper;
+	uint64_t records = 0;
+	struct err e = commit_all(k, jobs, &records);
+
+	note_commit(k, e, records);
+	if (e.code != ERR_OK) fail_all(jobs, e);
+	keeper_at_point(k, "before-answer");
+	for (struct job *job = jobs; job != NULL; job = job->next) {
+		job->answer(k, job);
+		touch(c, job->peer);
+	}
+	flush_touched(c);
+	while (jobs != NULL) {
+		struct job *job = jobs;
+
+		jobs = job->next;
+		job_free(k, job);
+	}
+}
+
+/* ---- housekeeping ---- */
+
+static struct err clean_slice(struct keeper *k, bool *more)
+{
+	struct store_batch *batch;
+	int64_t now = clock_wall();
+	uint64_t records = 0;
+	size_t tokens = 0;
+	struct err e;
+
+	*more = false;
+	TRY(store_batch_begin(k->store, &batch));
+	e = store_batch_retain(batch, now - k->conf->storage.keep_expired, RETAIN_TILES, &records);
+	if (e.code == ERR_OK) e = store_batch_token_expire(batch, now - TOKEN_KEEP, EXPIRE_TOKENS, &tokens);
+	if (e.code != ERR_OK || (records == 0 && tokens == 0)) {
+		store_batch_abort(batch);
+		return e;
+	}
+	*more = true;
+	return store_batch_commit(batch);
+}
+
+static void housekeeping(struct committer *c)
+{
+	struct keeper *k = c->keeper;
+	bool more = false;
+	struct err e;
+
+	if (clock_mono_us() < c->housekeeping_us) return;
+	e = clean_slice(k, &more);
+	if (e.code != ERR_OK) log_event(k->log, LOG_WARN, "housekeeping_failed", F_ERR(e));
+	if (e.code != ERR_OK || !more) c->housekeeping_us = clock_mono_us() + HOUSEKEEPING_US;
+}
+
+static void *commit_main(void *arg)
+{
+	struct committer c = { .keeper = arg };
+	bool over = false;
+
+	while (!over) {
+		struct job *jobs = next_batch(c.keeper, &over);
+
+		if (jobs != NULL) run_batch(&c, jobs);
+		else if (!over) housekeeping(&c);
+	}
+	return NULL;
+}
+
+struct err commit_start(struct keeper *k)
+{
+	int rc = pthread_create(&k->commit_thread, NULL, commit_main, k);
+
+	if (rc != 0) FAIL_BY(ERR_UNAVAILABLE, "keeper: cannot start the commit thread", rc);
+	k->commit_runs = true;
+	return OK;
+}

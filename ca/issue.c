@@ -1,0 +1,234 @@
+/* issue.c: one certificate, from a front's request to the durable record and its answer. */
+#include "base/chan.h"
+#include "base/clock.h"
+#include "ca/inside.h"
+#include "ca/lint.h"
+
+struct names {
+	const struct wire_name *items;
+	size_t count;
+};
+
+/* ---- main thread: may it be issued? ---- */
+
+static bool banned(struct keeper *k, const struct job *job)
+{
+	struct bans_question q = { .spiffe_id = job->issue.spiffe_id, .caller = job->issue.caller, .key_hash = job->record.key_hash };
+
+	return bans_hit(k->bans, &q);
+}
+
+/* A token that is no good is refused before anything is signed; what two requests race for is decided in the transaction. */
+static enum keeper_reason check_token(struct keeper *k, struct job *job)
+{
+	AUTO(store_view) struct store_view *view = NULL;
+	struct store_token token;
+	struct err e = store_view_open(k->store, &view);
+
+	if (e.code == ERR_OK) e = store_view_token(view, job->issue.evidence_hash, &token);
+	if (e.code == ERR_NOT_FOUND) return REASON_TOKEN;
+	if (e.code != ERR_OK) return REASON_STORE;
+	if (token.revoked || token.expires <= job->now) return REASON_TOKEN;
+	if (!bytes_is(job->issue.spiffe_id, token.spiffe_id)) return REASON_TOKEN;
+	if (!token.spent) return REASON_NONE;
+	if (!bytes_equal(BYTES(token.key_hash, STORE_HASH_LEN), BYTES(job->record.key_hash, STORE_HASH_LEN))) return REASON_TOKEN;
+	job->again = true;
+	job->earlier = token.record;
+	return REASON_NONE;
+}
+
+static enum keeper_reason check(struct keeper *k, struct job *job, const struct key_info *key, bool serving)
+{
+	enum keeper_reason reason;
+
+	if (!rate_take(&job->peer->rate, clock_mono_us())) return REASON_RATE;
+	if (serving) return REASON_NONE;
+	reason = limits_check(k->limits, &job->issue, key);
+	if (reason != REASON_NONE) return reason;
+	if (banned(k, job)) return REASON_BANNED;
+	return job->issue.evidence == STORE_BY_JOIN_TOKEN ? check_token(k, job) : REASON_NONE;
+}
+
+/* ---- main thread: build, lint, sign ---- */
+
+static void fill_record(struct keeper *k, struct job *job, bool serving)
+{
+	struct store_record *r = &job->record;
+	int64_t end = job->now + (int64_t)job->issue.lifetime;
+
+	r->not_before = job->now - TEMPLATE_BACKDATE;
+	r->not_after = end < k->signer->not_after ? end : k->signer->not_after; /* never outlives the root */
+	r->serial = BYTES(job->serial, SERIAL_LEN);
+	r->spiffe_id = job->issue.spiffe_id;
+	r->caller = job->issue.caller;
+	r->rule = job->issue.rule;
+	r->issuer = bytes_str(LIMITS_ISSUER);
+	r->evidence = serving ? STORE_BY_DAEMON : (enum store_evidence)job->issue.evidence;
+	__builtin_memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
+	r->root_seq = roots_seq(k->roots);
+}
+
+static struct err lint(struct keeper *k, const struct job *job, const struct template_request *r)
+{
+	const struct root_signer *s = k->signer;
+	struct lint_want want = { .profile = r->profile, .issuer = s->name, .algorithm = s->algorithm,
+				  .issuer_ski = BYTES(s->ski, KEY_SKI_LEN), .spki = r->spki, .ski = BYTES(r->ski, KEY_SKI_LEN),
+				  .key_type = r->key_type, .trust_domain = conf_text(k->conf, k->conf->trust_domain),
+				  .uri = job->issue.spiffe_id, .names = r->names, .name_count = r->name_count,
+				  .replica = (uint8_t)k->conf->replica, .now = job->now, .chain_not_after = s->not_after,
+				  .max_lifetime = r->profile == PROFILE_SERVING ? k->conf->tls.lifetime : k->conf->cert.max_lifetime };
+
+	return lint_tbs(buf_view(&job->tbs), &want);
+}
+
+static struct err build(struct keeper *k, struct job *job, const struct key_info *key, const struct names *names)
+{
+	uint8_t ski[KEY_SKI_LEN];
+	bool serving = job->record.evidence == STORE_BY_DAEMON;
+	struct template_request r = { .profile = serving ? PROFILE_SERVING : PROFILE_WORKLOAD, .serial = job->record.serial,
+				      .not_before = job->record.not_before, .not_after = job->record.not_after,
+				      .spki = key->spki, .key_type = key->type, .ski = ski, .uri = job->issue.spiffe_id,
+				      .names = names->items, .name_count = names->count };
+
+	TRY(key_ski(key->key_bits, ski));
+	TRY(serials_next(k->serials, job->now, job->serial));
+	TRY(template_build(k->signer->template, &r, &job->tbs));
+	return lint(k, job, &r);
+}
+
+static void fresh_add(struct keeper *k, struct job *job)
+{
+	job->next = NULL;
+	*k->fresh_tail = job;
+	k->fresh_tail = &job->next;
+	k->fresh_count++;
+}
+
+static void on_signed(struct hsm_job *sign, struct err result)
+{
+	struct job *job = (struct job *)sign; /* its first member */
+	struct keeper *k = job->peer->keeper;
+
+	job->result = result;
+	keeper_at_point(k, "after-sign");
+	if (k->immediate) fresh_add(k, job);
+	else queue_push(&k->queue, job);
+}
+
+static enum keeper_reason prepare(struct keeper *k, struct job *job, bool serving)
+{
+	struct names names = { job->issue.names, job->issue.name_count };
+	struct key_info key;
+	enum keeper_reason reason;
+	struct err e;
+
+	if (key_info_parse(job->issue.spki, &key).code != ERR_OK || key_id(key.spki, job->record.key_hash).code != ERR_OK)
+		return REASON_KEY_TYPE;
+	reason = check(k, job, &key, serving);
+	if (reason != REASON_NONE || job->again) return reason;
+	fill_record(k, job, serving);
+	if (job->record.not_after <= job->now) return REASON_CHAIN_EXPIRED;
+	if (serving) names.items = limits_serving_names(k->limits, &names.count);
+	e = build(k, job, &key, &names);
+	if (e.code == ERR_OK) return REASON_NONE;
+	log_event(k->log, LOG_ERROR, "keeper_refuses_to_sign", F_BYTES("spiffe_id", job->issue.spiffe_id), F_ERR(e));
+	return e.code == ERR_UNAVAILABLE ? REASON_SIGNER : REASON_PROFILE;
+}
+
+/* ---- commit thread ---- */
+
+/* The signature belongs to the certificate: a signed job of a pool is sealed here, off the main thread. */
+static enum keeper_reason seal(struct keeper *k, struct job *job)
+{
+	struct err e = job->result;
+
+	if (e.code != ERR_OK) {
+		log_event(k->log, LOG_ERROR, "signer_failed", F_ERR(e));
+		return REASON_SIGNER;
+	}
+	e = template_seal(k->signer->template, buf_view(&job->tbs), BYTES(job->sign.sig, job->sign.sig_len), &job->cert);
+	job->record.cert = buf_view(&job->cert);
+	return e.code == ERR_OK ? REASON_NONE : REASON_PROFILE;
+}
+
+static enum keeper_reason spend(struct job *job, struct store_batch *batch)
+{
+	struct store_spend s = { .now = job->now, .index = store_batch_next(batch) };
+	struct err e;
+
+	if (job->record.evidence != STORE_BY_JOIN_TOKEN) return REASON_NONE;
+	__builtin_memcpy(s.hash, job->issue.evidence_hash, STORE_HASH_LEN);
+	__builtin_memcpy(s.key_hash, job->record.key_hash, STORE_HASH_LEN);
+	e = store_batch_token_spend(batch, &s, &job->earlier);
+	if (e.code == ERR_OK) return REASON_NONE;
+	job->again = e.code == ERR_ALREADY_EXISTS;
+	if (job->again) return REASON_NONE;
+	return e.code == ERR_PERMISSION_DENIED || e.code == ERR_NOT_FOUND ? REASON_TOKEN : REASON_STORE;
+}
+
+/* A ban that came while this one was being signed holds too: it is in memory before its own write is in the queue. */
+static struct err issue_apply(struct keeper *k, struct job *job, struct store_batch *batch)
+{
+	bool serving = job->record.evidence == STORE_BY_DAEMON;
+
+	if (!serving && banned(k, job)) job->reason = REASON_BANNED;
+	if (job->reason != REASON_NONE || job->again) return OK;
+	job->reason = seal(k, job);
+	if (job->reason == REASON_NONE) job->reason = spend(job, batch);
+	if (job->reason != REASON_NONE || job->again) return OK;
+	return store_batch_append(batch, &job->record);
+}
+
+/* The same token and the same key: the same certificate, so that a lost answer strands nobody. */
+static void answer_again(struct keeper *k, struct job *job)
+{
+	AUTO(store_view) struct store_view *view = NULL;
+	struct store_record r;
+	struct err e = store_view_open(k->store, &view);
+
+	if (e.code == ERR_OK) e = store_view_record(view, job->earlier, &r);
+	if (e.code == ERR_OK) front_send_issued(job->peer, job->id, r.index, r.cert);
+	else front_refuse(job->peer, job->id, e.code == ERR_NOT_FOUND ? REASON_TOKEN : REASON_STORE);
+}
+
+static void answer_serving(struct job *job)
+{
+	uint8_t room[16 + STORE_CERT_MAX];
+	struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+	struct wire_serving m = { .not_after = job->record.not_after, .cert = job->record.cert };
+
+	if (wire_serving_put(&out, &m).code == ERR_OK) (void)chan_put(job->peer->chan, KEEPER_SERVING, buf_view(&out));
+}
+
+static void issue_answer(struct keeper *k, struct job *job)
+{
+	if (job->reason == REASON_NONE) atomic_fetch_add(&k->issued, 1);
+	if (job->reason != REASON_NONE) front_refuse(job->peer, job->id, job->reason);
+	else if (job->again) answer_again(k, job);
+	else if (job->record.evidence == STORE_BY_DAEMON) answer_serving(job);
+	else front_send_issued(job->peer, job->id, job->record.index, job->record.cert);
+}
+
+/* ---- main thread: the whole of it ---- */
+
+void issue_start(struct keeper *k, struct job *job, bool serving)
+{
+	enum keeper_reason reason;
+
+	job->record.time_ms = clock_wall_ms();
+	job->now = job->record.time_ms / 1000;
+	job->apply = issue_apply;
+	job->answer = issue_answer;
+	reason = prepare(k, job, serving);
+	if (reason != REASON_NONE) {
+		front_refuse(job->peer, job->id, reason);
+		job->peer->dirty = true;
+		job_free(k, job);
+	} else if (job->again) {
+		fresh_add(k, job);
+	} else {
+		job->sign.msg = buf_view(&job->tbs);
+		job->sign.done = on_signed;
+		hsm_key_sign(k->signer->key, &job->sign);
+	}
+}

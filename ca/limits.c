@@ -1,0 +1,211 @@
+#include "ca/limits.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "csr/spiffe.h"
+#include "policy/policy.h"
+
+#define RANGES_MAX 256 /* ca.allow_ip_ranges; conf/schema.c */
+
+struct range {
+	uint8_t address[16], len; /* 4 or 16 octets */
+	unsigned bits;
+};
+struct limits {
+	const struct conf *conf;
+	const char *trust_domain;
+	bool key_types[KEY_RSA + 1];
+	size_t range_count, name_count;
+	struct range ranges[RANGES_MAX];
+	struct wire_name names[LIMITS_NAMES_MAX];
+	uint8_t addresses[LIMITS_NAMES_MAX][16]; /* of the names that are addresses */
+};
+
+/* ---- making ---- */
+
+/* Octets of the address, 0 if it is none. */
+static uint8_t address_parse(const char *text, uint8_t out[16])
+{
+	if (inet_pton(AF_INET, text, out) == 1) return 4;
+	return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
+}
+
+static struct err range_parse(const char *text, struct range *out)
+{
+	const char *slash = strchr(text, '/');
+	char address[64];
+	int end = 0;
+
+	if (slash == NULL || (size_t)(slash - text) >= sizeof(address)) FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
+	(void)snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
+	out->len = address_parse(address, out->address);
+	if (out->len == 0 || sscanf(slash + 1, "%3u%n", &out->bits, &end) != 1 || slash[1 + end] != '\0' || out->bits > out->len * 8u)
+		FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
+	return OK;
+}
+
+static void add_serving_name(struct limits *l, const char *text)
+{
+	uint8_t *address = l->addresses[l->name_count];
+	uint8_t n = address_parse(text, address);
+
+	l->names[l->name_count++] = n > 0 ? (struct wire_name){ WIRE_TAG_IP, BYTES(address, n) } :
+					    (struct wire_name){ WIRE_TAG_DNS, bytes_str(text) };
+}
+
+static void set_key_types(struct limits *l)
+{
+	static const struct { const char *name; enum key_type type; } names[] = {
+		{ "p256", KEY_P256 }, { "p384", KEY_P384 }, { "ed25519", KEY_ED25519 }, { "rsa", KEY_RSA },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		l->key_types[names[i].type] = conf_list_has(l->conf, l->conf->cert.key_types, names[i].name);
+}
+
+struct err limits_new(const struct conf *conf, struct limits **out)
+{
+	AUTO(limits) struct limits *l = calloc(1, sizeof(*l));
+
+	if (l == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "ca: out of memory");
+	if (conf->ca.allow_ip_ranges.count > RANGES_MAX || conf->tls.names.count > LIMITS_NAMES_MAX)
+		FAIL(ERR_INVALID_ARGUMENT, "ca: too many networks or names");
+	l->conf = conf;
+	l->trust_domain = conf_text(conf, conf->trust_domain);
+	set_key_types(l);
+	for (uint32_t i = 0; i < conf->ca.allow_ip_ranges.count; i++)
+		TRY(range_parse(conf_item(conf, conf->ca.allow_ip_ranges, i), &l->ranges[l->range_count++]));
+	for (uint32_t i = 0; i < conf->tls.names.count; i++) add_serving_name(l, conf_item(conf, conf->tls.names, i));
+	*out = MOVE(l);
+	return OK;
+}
+
+void limits_free(struct limits *l)
+{
+	free(l);
+}
+
+const struct wire_name *limits_serving_names(const struct limits *l, size_t *count)
+{
+	*count = l->name_count;
+	return l->names;
+}
+
+/* ---- checking ---- */
+
+static bool matches_any(const struct conf *conf, struct conf_list patterns, struct bytes text)
+{
+	for (uint32_t i = 0; i < patterns.count; i++)
+		if (policy_glob(conf_item(conf, patterns, i), text)) return true;
+	return false;
+}
+
+enum keeper_reason limits_check_spiffe_id(const struct limits *l, struct bytes id)
+{
+	struct bytes domain;
+
+	if (spiffe_workload_id_parse(id, &domain, NULL).code != ERR_OK) return REASON_LIMIT_SPIFFE_ID;
+	if (!bytes_is(domain, l->trust_domain)) return REASON_LIMIT_SPIFFE_ID;
+	return matches_any(l->conf, l->conf->ca.allow_spiffe_ids, id) ? REASON_NONE : REASON_LIMIT_SPIFFE_ID;
+}
+
+/* RFC 1034 s3.5 preferred syntax, and '_' as clusters have it; lower case only, so that no two spellings of a reserved name
+ * exist; no wildcard, which would cover reserved names; no final dot. */
+static bool dns_well_formed(struct bytes name)
+{
+	size_t label = 0;
+
+	if (name.len == 0 || name.len > WIRE_DNS_MAX) return false;
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.data[i];
+		bool edge = label == 0 || i + 1 == name.len || name.data[i + 1] == '.';
+
+		if (c == '.' && label == 0) return false;
+		if (c == '.') {
+			label = 0;
+			continue;
+		}
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || (c == '-' && !edge))) return false;
+		if (++label > 63) return false;
+	}
+	return label > 0;
+}
+
+static bool is_serving_name(const struct limits *l, const struct wire_name *name)
+{
+	for (size_t i = 0; i < l->name_count; i++) {
+		struct bytes ours = l->names[i].value;
+
+		if (ours.len != name->value.len || l->names[i].tag != name->tag) continue;
+		/* tls.names may be written in upper case; DNS does not tell (RFC 4343). */
+		if (name->tag == WIRE_TAG_DNS ? strncasecmp((const char *)ours.data, (const char *)name->value.data, ours.len) == 0 :
+						bytes_equal(ours, name->value))
+			return true;
+	}
+	return false;
+}
+
+static bool in_range(const struct range *r, struct bytes address)
+{
+	unsigned whole = r->bits / 8, rest = r->bits % 8;
+
+	if (address.len != r->len || memcmp(r->address, address.data, whole) != 0) return false;
+	return rest == 0 || ((r->address[whole] ^ address.data[whole]) >> (8 - rest)) == 0;
+}
+
+static bool in_any_range(const struct limits *l, struct bytes address)
+{
+	for (size_t i = 0; i < l->range_count; i++)
+		if (in_range(&l->ranges[i], address)) return true;
+	return false;
+}
+
+enum keeper_reason limits_check_name(const struct limits *l, const struct wire_name *name)
+{
+	const struct conf *conf = l->conf;
+
+	if (is_serving_name(l, name)) return REASON_RESERVED_NAME;
+	if (name->tag == WIRE_TAG_IP) return in_any_range(l, name->value) ? REASON_NONE : REASON_LIMIT_NAME;
+	if (name->tag != WIRE_TAG_DNS || !dns_well_formed(name->value)) return REASON_LIMIT_NAME;
+	if (matches_any(conf, conf->ca.reserved_names, name->value)) return REASON_RESERVED_NAME;
+	return matches_any(conf, conf->ca.allow_dns_names, name->value) ? REASON_NONE : REASON_LIMIT_NAME;
+}
+
+enum keeper_reason limits_check(const struct limits *l, const struct wire_issue *m, const struct key_info *key)
+{
+	enum keeper_reason reason = limits_check_spiffe_id(l, m->spiffe_id);
+
+	if (reason != REASON_NONE) return reason;
+	if (m->issuer.len > 0 && !bytes_is(m->issuer, LIMITS_ISSUER)) return REASON_PROFILE;
+	if (key->type > KEY_RSA || !l->key_types[key->type]) return REASON_KEY_TYPE;
+	if (m->lifetime == 0 || (int64_t)m->lifetime > l->conf->cert.max_lifetime) return REASON_LIFETIME;
+	for (unsigned i = 0; i < m->name_count; i++) {
+		reason = limits_check_name(l, &m->names[i]);
+		if (reason != REASON_NONE) return reason;
+	}
+	return REASON_NONE;
+}
+
+/* ---- rate ---- */
+
+#define SECOND_US 1000000
+
+void rate_start(struct rate *r, int64_t per_second, int64_t now_us)
+{
+	*r = (struct rate){ .per_second = per_second, .credit_us = SECOND_US, .last_us = now_us };
+}
+
+bool rate_take(struct rate *r, int64_t now_us)
+{
+	int64_t passed = now_us > r->last_us ? now_us - r->last_us : 0, price = SECOND_US / r->per_second;
+
+	if (passed > SECOND_US) passed = SECOND_US;
+	r->credit_us = r->credit_us + passed > SECOND_US ? SECOND_US : r->credit_us + passed;
+	r->last_us = now_us;
+	if (price < 1) price = 1;
+	if (r->credit_us < price) return false;
+	r->credit_us -= price;
+	return true;
+}

@@ -1,0 +1,323 @@
+#include "ca/roots.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ca/fields.h"
+#include "ca/lint.h"
+#include "csr/cert.h"
+#include "der/pem.h"
+
+#define VALUE_NAME "roots"
+#define VALUE_MAX 60000 /* bytes; storage/store.h */
+#define VALUE_VERSION 1
+#define BLOB_MAX 4096    /* bytes: an RSA-4096 key wrapped is about 2 500 */
+#define LABEL_MAX (sizeof("ca-root-key/") + 2 * KEY_SKI_LEN)
+
+struct root {
+	uint8_t state; /* enum root_state */
+	struct bytes cert, blob; /* views into roots.value */
+};
+struct roots {
+	uint32_t seq;
+	uint8_t count;
+	struct root items[ROOTS_MAX];
+	struct buf value; /* as stored */
+	struct root_signer signer;
+};
+
+void roots_free(struct roots *r)
+{
+	if (r == NULL) return;
+	hsm_key_free(r->signer.key);
+	template_free(r->signer.template);
+	buf_free(&r->value);
+	free(r);
+}
+
+uint32_t roots_seq(const struct roots *r)
+{
+	return r->seq;
+}
+
+const struct root_signer *roots_signer(const struct roots *r)
+{
+	return &r->signer;
+}
+
+/* ---- the stored value ---- */
+
+struct head {
+	uint16_t version;
+	uint32_t seq;
+	uint8_t count;
+};
+static const struct wire_field head_fields[] = {
+	WIRE_FIELD(head, version, U16, VALUE_VERSION, VALUE_VERSION),
+	WIRE_FIELD(head, seq, U32, 1, UINT32_MAX),
+	WIRE_FIELD(head, count, U8, 1, ROOTS_MAX),
+};
+static const struct wire_form head_form = WIRE_FORM(head, head_fields);
+static const struct wire_field root_fields[] = {
+	WIRE_FIELD(root, state, U8, ROOT_NEXT, ROOT_OLD),
+	WIRE_FIELD(root, cert, BYTES, 1, STORE_CERT_MAX),
+	WIRE_FIELD(root, blob, BYTES, 1, BLOB_MAX),
+};
+static const struct wire_form root_form = WIRE_FORM(root, root_fields);
+
+static struct err set_encode(const struct root *root, struct buf *out)
+{
+	struct head head = { .version = VALUE_VERSION, .seq = 1, .count = 1 };
+
+	TRY(wire_form_put(out, &head_form, &head));
+	return wire_form_put(out, &root_form, root);
+}
+
+/* r->value is set; the items become views into it. */
+static struct err set_decode(struct roots *r)
+{
+	struct bytes in = buf_view(&r->value);
+	struct head head;
+
+	TRY(wire_form_take(&in, &head_form, &head));
+	for (uint8_t i = 0; i < head.count; i++) TRY(wire_form_take(&in, &root_form, &r->items[i]));
+	if (in.len != 0) FAIL(ERR_DATA_LOSS, "ca: the stored root set has trailing bytes");
+	r->seq = head.seq;
+	r->count = head.count;
+	return OK;
+}
+
+/* ---- the active root's key ---- */
+
+static void key_label(const uint8_t ski[KEY_SKI_LEN], char label[LABEL_MAX])
+{
+	char hex[2 * KEY_SKI_LEN + 1];
+
+	bytes_hex(BYTES(ski, KEY_SKI_LEN), hex);
+	(void)snprintf(label, LABEL_MAX, "ca-root-key/%s", hex);
+}
+
+static unsigned signer_threads(const struct conf *conf)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (conf->ca.signer_threads > 0) return (unsigned)conf->ca.signer_threads;
+	return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+}
+
+static struct err key_open(const struct roots_options *o, const struct root *root, struct root_signer *s)
+{
+	AUTO(buf_wipe) struct buf pkcs8 = { .max = BLOB_MAX };
+	char label[LABEL_MAX];
+
+	key_label(s->ski, label);
+	if (hsm_unwrap(o->kek, label, root->blob, &pkcs8).code != ERR_OK)
+		FAIL(ERR_DATA_LOSS, "ca: the CA's key does not open: another key-encryption key, or damaged");
+	return hsm_key_load(buf_view(&pkcs8), signer_threads(o->conf), &s->key);
+}
+
+/* A data directory belongs to the trust domain that its root names. */
+static struct err domain_check(const struct conf *conf, const struct cert *root)
+{
+	struct bytes domain;
+
+	if (root->uri_count == 0) return OK;
+	if (spiffe_id_parse(root->uri, &domain, NULL).code != ERR_OK || !bytes_is(domain, conf_text(conf, conf->trust_domain)))
+		FAIL(ERR_FAILED_PRECONDITION, "ca: the stored root is of another trust domain than the configuration's");
+	return OK;
+}
+
+static struct err signer_open(const struct roots_options *o, const struct root *root, struct root_signer *s)
+{
+	struct cert cert;
+	struct err e = cert_parse(root->cert, &cert);
+
+	if (e.code != ERR_OK) return ERR(ERR_DATA_LOSS, "ca: the stored root certificate does not parse");
+	TRY(domain_check(o->conf, &cert));
+	TRY(key_ski(cert.key.key_bits, s->ski));
+	TRY(key_open(o, root, s));
+	if (!bytes_equal(hsm_key_spki(s->key), cert.key.spki))
+		FAIL(ERR_DATA_LOSS, "ca: the stored key is not the root certificate's");
+	s->name = cert.subject;
+	s->algorithm = key_scheme_der(hsm_key_scheme(s->key));
+	s->not_after = cert.not_after;
+	(void)snprintf(s->key_type, sizeof(s->key_type), "%s", key_type_name(cert.key.type));
+	return template_new(cert.subject, s->ski, hsm_key_scheme(s->key), &s->template);
+}
+
+static struct err set_open(struct roots *r, const struct roots_options *o)
+{
+	struct err e = set_decode(r);
+	const struct root *active = NULL;
+
+	if (e.code != ERR_OK) return ERR(ERR_DATA_LOSS, "ca: the stored root set does not parse");
+	for (uint8_t i = 0; i < r->count; i++) {
+		if (r->items[i].state != ROOT_ACTIVE) continue;
+		if (active != NULL) FAIL(ERR_DATA_LOSS, "ca: the stored root set has two active roots");
+		active = &r->items[i];
+	}
+	if (active == NULL) FAIL(ERR_DATA_LOSS, "ca: the stored root set has no active root");
+	return signer_open(o, active, &r->signer);
+}
+
+/* ---- making the first root ---- */
+
+struct wait {
+	struct hsm_job job; /* first, so that the job is the wait */
+	sem_t done;
+	struct err result;
+};
+
+static void wait_done(struct hsm_job *job, struct err result)
+{
+	struct wait *w = (struct wait *)job;
+
+	w->result = result;
+	sem_post(&w->done);
+}
+
+static struct err sign_now(struct hsm_key *key, struct bytes msg, struct wait *w)
+{
+	*w = (struct wait){ .job = { .msg = msg, .done = wait_done } };
+	if (sem_init(&w->done, 0, 0) != 0) FAIL(ERR_INTERNAL, "ca: cannot wait for a signature");
+	hsm_key_sign(key, &w->job);
+	while (sem_wait(&w->done) != 0) continue; /* EINTR */
+	sem_destroy(&w->done);
+	return w->result;
+}
+
+struct making { /* a root on its way */
+	const struct roots_options *options;
+	struct hsm_key *key;
+	struct template *template;
+	struct key_info info;
+	uint8_t ski[KEY_SKI_LEN], serial[SERIAL_LEN];
+	struct buf name, tbs;
+	char uri[sizeof("spiffe://") + SPIFFE_TRUST_DOMAIN_MAX];
+};
+static void auto_making(struct making *m)
+{
+	hsm_key_free(m->key);
+	template_free(m->template);
+	buf_free(&m->name);
+	buf_free(&m->tbs);
+}
+
+static struct err root_build(struct making *m)
+{
+	const struct conf *conf = m->options->conf;
+	int64_t now = m->options->now, lifetime = conf->ca.root_lifetime;
+	struct bytes uri = bytes_str(m->uri), serial = BYTES(m->serial, SERIAL_LEN);
+	struct template_request r = { .profile = PROFILE_ROOT, .serial = serial, .not_before = now - TEMPLATE_BACKDATE,
+				      .not_after = now + lifetime, .spki = m->info.spki, .key_type = m->info.type,
+				      .ski = m->ski, .uri = uri };
+	struct lint_want want = { .profile = PROFILE_ROOT, .issuer = buf_view(&m->name),
+				  .algorithm = key_scheme_der(hsm_key_scheme(m->key)), .issuer_ski = BYTES(m->ski, KEY_SKI_LEN),
+				  .spki = m->info.spki, .ski = BYTES(m->ski, KEY_SKI_LEN), .key_type = m->info.type,
+				  .trust_domain = conf_text(conf, conf->trust_domain), .uri = uri, .replica = m->serial[0],
+				  .now = now, .max_lifetime = lifetime, .chain_not_after = r.not_after };
+
+	TRY(template_build(m->template, &r, &m->tbs));
+	return lint_tbs(buf_view(&m->tbs), &want);
+}
+
+static struct err root_sign(struct making *m, struct buf *cert)
+{
+	AUTO(key_verifier) struct key_verifier *verifier = NULL;
+	struct wait w;
+
+	TRY(sign_now(m->key, buf_view(&m->tbs), &w));
+	TRY(key_verifier_new(&verifier));
+	TRY(key_verify(verifier, &m->info, hsm_key_scheme(m->key), w.job.msg, BYTES(w.job.sig, w.job.sig_len)));
+	return template_seal(m->template, buf_view(&m->tbs), BYTES(w.job.sig, w.job.sig_len), cert);
+}
+
+static struct err root_prepare(struct making *m, struct bytes pkcs8)
+{
+	const struct conf *conf = m->options->conf;
+	const char *trust_domain = conf_text(conf, conf->trust_domain);
+
+	TRY(hsm_key_load(pkcs8, 1, &m->key));
+	TRY(key_info_parse(hsm_key_spki(m->key), &m->info));
+	TRY(key_ski(m->info.key_bits, m->ski));
+	TRY(serials_next(m->options->serials, m->options->now, m->serial));
+	TRY(template_root_name(trust_domain, m->ski, &m->name));
+	(void)snprintf(m->uri, sizeof(m->uri), "spiffe://%s", trust_domain);
+	return template_new(buf_view(&m->name), m->ski, hsm_key_scheme(m->key), &m->template);
+}
+
+/* Key and self-signed certificate; *value is the set as it is stored. */
+static struct err set_make(const struct roots_options *o, struct buf *value)
+{
+	AUTO(making) struct making m = { .options = o, .name = { .max = TEMPLATE_NAME_MAX }, .tbs = { .max = STORE_CERT_MAX } };
+	AUTO(buf_wipe) struct buf pkcs8 = { .max = BLOB_MAX };
+	AUTO(buf) struct buf cert = { .max = STORE_CERT_MAX };
+	AUTO(buf) struct buf blob = { .max = BLOB_MAX };
+	enum key_type type;
+	unsigned bits;
+	char label[LABEL_MAX];
+
+	TRY(hsm_key_spec(conf_text(o->conf, o->conf->ca.key_type), &type, &bits));
+	TRY(hsm_key_generate(type, bits, &pkcs8));
+	TRY(root_prepare(&m, buf_view(&pkcs8)));
+	TRY(root_build(&m));
+	TRY(root_sign(&m, &cert));
+	key_label(m.ski, label);
+	TRY(hsm_wrap(o->kek, label, buf_view(&pkcs8), &blob));
+	return set_encode(&(struct root){ .state = ROOT_ACTIVE, .cert = buf_view(&cert), .blob = buf_view(&blob) }, value);
+}
+
+static struct err set_store(struct store *store, struct bytes value)
+{
+	struct store_batch *batch;
+	struct err e;
+
+	TRY(store_batch_begin(store, &batch));
+	e = store_batch_put(batch, VALUE_NAME, value);
+	if (e.code == ERR_OK) return store_batch_commit(batch);
+	store_batch_abort(batch);
+	return e;
+}
+
+static struct err set_read(struct store *store, struct buf *value)
+{
+	AUTO(store_view) struct store_view *view = NULL;
+
+	TRY(store_view_open(store, &view));
+	return store_view_get(view, VALUE_NAME, value);
+}
+
+struct err roots_open(struct store *store, const struct roots_options *options, bool *created, struct roots **out)
+{
+	AUTO(roots) struct roots *r = calloc(1, sizeof(*r));
+	struct err e;
+	bool fresh;
+
+	if (r == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "ca: out of memory");
+	r->value.max = VALUE_MAX;
+	e = set_read(store, &r->value);
+	fresh = e.code == ERR_NOT_FOUND;
+	if (e.code != ERR_OK && !fresh) return e;
+	if (fresh) {
+		TRY(set_make(options, &r->value));
+		TRY(set_store(store, buf_view(&r->value)));
+	}
+	TRY(set_open(r, options));
+	*created = fresh;
+	*out = MOVE(r);
+	return OK;
+}
+
+struct err roots_publish(const struct roots *r, struct buf *out)
+{
+	AUTO(buf) struct buf pem = { .max = WIRE_ROOTS_MAX };
+	struct wire_roots m = { .seq = r->seq, .chain_pem = BYTES_NONE };
+
+	/* The active one first: clients that take only one root take the one that signs. */
+	for (int pass = 0; pass < 2; pass++)
+		for (uint8_t i = 0; i < r->count; i++)
+			if ((r->items[i].state == ROOT_ACTIVE) == (pass == 0)) TRY(pem_put(&pem, "CERTIFICATE", r->items[i].cert));
+	m.roots_pem = buf_view(&pem);
+	return wire_roots_put(out, &m);
+}
