@@ -1,0 +1,1016 @@
+/* The keeper as a whole, in a thread, spoken to over socket pairs as the monitor, fronts and admin do. */
+#include "ca/support.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <openssl/pem.h>
+
+#include "base/control.h"
+#include "ca/keeper.h"
+#include "ca/wire_admin.h"
+#include "csr/cert.h"
+
+#define WAIT_US 5000000 /* the longest that a test waits for an answer */
+
+struct answer { /* the newest message of each kind that a peer was sent */
+	unsigned ready, roots, serving, token, issued, refused, admin, list;
+	uint64_t id, index;
+	uint16_t reason;
+	uint8_t state, code;
+	uint8_t cert[STORE_CERT_MAX], body[65536];
+	size_t cert_len, body_len;
+	char text[512];
+};
+
+struct side { /* our end of a channel */
+	struct chan *chan;
+	struct answer got;
+};
+
+struct world {
+	char dir[64];
+	struct conf *conf;
+	struct hsm_kek kek;
+	struct log log;
+	struct metrics *metrics;
+	struct keeper_options options;
+	struct side control, front, admin;
+	pthread_t thread;
+	struct err result;
+	bool running;
+	atomic_uint held; /* 1: the hook stops the commit thread before its answers, until 0 */
+	atomic_uint stopped;
+	const char *hold_at;
+	struct key key, other;
+};
+
+/* ---- our ends ---- */
+
+static struct err got_ready(void *self, struct chan_msg *m) { (void)m; ((struct side *)self)->got.ready++; return OK; }
+
+static struct err got_roots(void *self, struct chan_msg *m)
+{
+	struct answer *a = &((struct side *)self)->got;
+	struct wire_roots roots;
+	struct bytes content;
+
+	TRY(chan_memfd_map(m->fd, WIRE_ROOTS_MAX, &content));
+	MUST(wire_roots_take(content, &roots));
+	a->body_len = roots.roots_pem.len;
+	memcpy(a->body, roots.roots_pem.data, a->body_len);
+	(void)munmap((void *)(uintptr_t)content.data, content.len);
+	a->roots++;
+	return OK;
+}
+
+static struct err got_serving(void *self, struct chan_msg *m)
+{
+	struct answer *a = &((struct side *)self)->got;
+	struct wire_serving s;
+
+	MUST(wire_serving_take(m->payload, &s));
+	memcpy(a->cert, s.cert.data, a->cert_len = s.cert.len);
+	a->serving++;
+	return OK;
+}
+
+static struct err got_token(void *self, struct chan_msg *m)
+{
+	struct answer *a = &((struct side *)self)->got;
+	struct wire_token_state s;
+
+	MUST(wire_token_take(m->payload, &s));
+	a->state = s.state;
+	a->id = s.id;
+	(void)snprintf(a->text, sizeof(a->text), "%.*s", (int)s.spiffe_id.len, (const char *)s.spiffe_id.data);
+	a->token++;
+	return OK;
+}
+
+static struct err got_issued(void *self, struct chan_msg *m)
+{
+	struct answer *a = &((struct side *)self)->got;
+	struct wire_issued s;
+
+	MUST(wire_issued_take(m->payload, &s));
+	a->id = s.id;
+	a->index = s.index;
+	memcpy(a->cert, s.cert.data, a->cert_len = s.cert.len);
+	a->issued++;
+	return OK;
+}
+
+static struct err got_refused(void *self, struct chan_msg *m)
+{
+	struct answer *a = &((struct side *)self)->got;
+	struct wire_refused s;
+
+	MUST(wire_refused_take(m->payload, &s));
+	a->id = s.id;
+	a->reason = s.reason;
+	a->refused++;
+	return OK;
+}
+
+static struct err got_answer(void *self, struct chan_msg *m)
+{
+	struct answer *a = &((struct side *)self)->got;
+	struct wire_answer s;
+
+	MUST(wire_answer_take(m->payload, &s));
+	a->id = s.id;
+	a->code = s.code;
+	(void)snprintf(a->text, sizeof(a->text), "%.*s", (int)s.reason.len, (const char *)s.reason.data);
+	a->body_len = s.body.len;
+	if (s.body.len > 0) memcpy(a->body, s.body.data, s.body.len);
+	a->admin++;
+	return OK;
+}
+
+static struct err got_list(void *self, struct chan_msg *m)
+{
+	struct answer *a = &((struct side *)self)->got;
+	struct bytes content;
+
+	TRY(got_answer(self, m));
+	TRY(chan_memfd_map(m->fd, WIRE_LIST_MAX + 128, &content));
+	assert_true(content.len <= sizeof(a->body));
+	memcpy(a->body, content.data, a->body_len = content.len);
+	(void)munmap((void *)(uintptr_t)content.data, content.len);
+	a->list++;
+	return OK;
+}
+
+static const struct chan_rule side_rules[] = {
+	{ 0, CONTROL_READY, 0, 0, false, got_ready, 0 },
+	{ 0, KEEPER_ROOTS, 0, 64, true, got_roots, 0 },
+	{ 0, KEEPER_SERVING, 9, CHAN_PAYLOAD_MAX, false, got_serving, 0 },
+	{ 0, KEEPER_TOKEN, 12, CHAN_PAYLOAD_MAX, false, got_token, 0 },
+	{ 0, KEEPER_ISSUED, 17, CHAN_PAYLOAD_MAX, false, got_issued, 0 },
+	{ 0, KEEPER_REFUSED, 10, 10, false, got_refused, 0 },
+	{ 0, KEEPER_ANSWER, 11, CHAN_PAYLOAD_MAX, false, got_answer, 0 },
+	{ 0, KEEPER_ANSWER_MEMFD, 11, CHAN_PAYLOAD_MAX, true, got_list, 0 },
+};
+
+static void side_open(struct side *s, int *theirs)
+{
+	int fds[2];
+
+	MUST(chan_pair(fds));
+	memset(&s->got, 0, sizeof(s->got));
+	MUST(chan_new(fds[0], side_rules, ARRAY_LEN(side_rules), s, &s->chan));
+	*theirs = fds[1];
+}
+
+/* Until *counter reaches `want`; false: it does not, or the keeper closed the channel (*closed). */
+static bool wait_for(struct side *s, const unsigned *counter, unsigned want, bool *closed)
+{
+	int64_t end = clock_mono_us() + WAIT_US;
+	unsigned frames;
+
+	while (*counter < want && clock_mono_us() < end) {
+		struct err e = chan_receive(s->chan, 64, &frames);
+
+		if (e.code != ERR_OK) {
+			if (closed != NULL) *closed = e.code == ERR_UNAVAILABLE;
+			return false;
+		}
+		if (frames == 0) usleep(200);
+	}
+	return *counter >= want;
+}
+
+static void expect(struct side *s, const unsigned *counter, unsigned want, const char *what)
+{
+	if (!wait_for(s, counter, want, NULL)) fail_msg("no answer: %s (refused %u, reason %u, %s)", what, s->got.refused, s->got.reason, s->got.text);
+}
+#define EXPECT(side, member, want) expect(side, &(side)->got.member, want, #member)
+
+static void expect_closed(struct side *s)
+{
+	unsigned never = 0;
+	bool closed = false;
+
+	assert_false(wait_for(s, &never, 1, &closed));
+	assert_true(closed);
+}
+
+/* ---- the world ---- */
+
+static void hook(const char *point, void *ctx)
+{
+	struct world *w = ctx;
+
+	if (w->hold_at == NULL || strcmp(point, w->hold_at) != 0) return;
+	while (atomic_load(&w->held) != 0) {
+		atomic_store(&w->stopped, 1);
+		usleep(200);
+	}
+	atomic_store(&w->stopped, 0);
+}
+
+static void *run(void *arg)
+{
+	struct world *w = arg;
+
+	w->result = keeper_run(&w->options);
+	return NULL;
+}
+
+static void give_channel(struct world *w, struct side *s, uint8_t role, uint16_t number)
+{
+	uint8_t room[8];
+	struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+	int fd;
+
+	side_open(s, &fd);
+	MUST(control_peer_put(&out, &(struct control_peer){ .role = role, .number = number }));
+	MUST(chan_put_fd(w->control.chan, CONTROL_CHANNEL, buf_view(&out), fd));
+	MUST(chan_flush(w->control.chan));
+	close(fd);
+}
+
+static void hello(struct side *s, uint16_t type, uint16_t version, uint16_t number)
+{
+	AUTO(buf) struct buf out = { .max = 64 };
+
+	MUST(wire_hello_put(&out, &(struct wire_hello){ version, number }));
+	MUST(chan_put(s->chan, type, buf_view(&out)));
+	MUST(chan_flush(s->chan));
+}
+
+static void start(struct world *w)
+{
+	int control, metrics;
+
+	memset(w->kek.bytes, 7, sizeof(w->kek.bytes));
+	w->log = (struct log){ .level = LOG_ERROR, .process = "keeper" };
+	if (w->metrics == NULL) {
+		MUST(metrics_create(&metrics));
+		MUST(metrics_map(metrics, true, &w->metrics));
+		close(metrics);
+	}
+	side_open(&w->control, &control);
+	w->options = (struct keeper_options){ .conf = w->conf, .kek = &w->kek, .control_fd = control, .data_dir = w->dir,
+					      .metrics = w->metrics, .log = &w->log, .at_point = hook, .at_point_ctx = w };
+	assert_int_equal(pthread_create(&w->thread, NULL, run, w), 0);
+	w->running = true;
+	EXPECT(&w->control, ready, 1);
+	for (size_t i = 0; i < sizeof(w->kek.bytes); i++) assert_int_equal(w->kek.bytes[i], 0);
+	give_channel(w, &w->front, CONTROL_FRONT, 0);
+	hello(&w->front, FRONT_HELLO, WIRE_VERSION, 0);
+	EXPECT(&w->front, roots, 1);
+	give_channel(w, &w->admin, CONTROL_ADMIN, 0);
+	hello(&w->admin, ADMIN_HELLO, WIRE_VERSION, 0);
+}
+
+static void stop(struct world *w)
+{
+	if (!w->running) return;
+	(void)chan_put(w->control.chan, CONTROL_STOP, BYTES_NONE);
+	(void)chan_flush(w->control.chan);
+	pthread_join(w->thread, NULL);
+	w->running = false;
+	chan_free(w->control.chan);
+	chan_free(w->front.chan);
+	chan_free(w->admin.chan);
+	if (w->result.code != ERR_OK) fail_msg("keeper: %s", w->result.reason);
+}
+
+#define CONF "trust_domain: " TRUST_DOMAIN "\n"
+static void world_open(struct world *w, const char *yaml)
+{
+	memset(w, 0, sizeof(*w));
+	(void)snprintf(w->dir, sizeof(w->dir), "/tmp/signet-keeper-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	w->conf = conf_of(yaml);
+	w->key = key_make("p256");
+	w->other = key_make("p256");
+	start(w);
+}
+
+static void world_close(struct world *w)
+{
+	char command[128];
+
+	stop(w);
+	conf_free(w->conf);
+	hsm_key_free(w->key.key);
+	hsm_key_free(w->other.key);
+	(void)munmap(w->metrics, sizeof(*w->metrics));
+	(void)snprintf(command, sizeof(command), "rm -rf %s", w->dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* ---- asking ---- */
+
+static struct wire_issue request(struct world *w, uint64_t id)
+{
+	return (struct wire_issue){ .id = id, .flags = WIRE_ISSUE_LAST, .evidence = STORE_BY_JWT, .lifetime = 3600, .spiffe_id = TEXT(WORKLOAD),
+				    .caller = TEXT("caller"), .rule = TEXT("rule"), .issuer = TEXT("default"), .spki = w->key.info.spki };
+}
+
+static void put_issue(struct side *s, const struct wire_issue *m)
+{
+	AUTO(buf) struct buf out = { .max = 65536 };
+
+	MUST(wire_issue_put(&out, m));
+	MUST(chan_put(s->chan, FRONT_ISSUE, buf_view(&out)));
+}
+
+static void ask(struct side *s, const struct wire_issue *m)
+{
+	put_issue(s, m);
+	MUST(chan_flush(s->chan));
+}
+
+static void issue_refused(struct world *w, const struct wire_issue *m, enum keeper_reason reason)
+{
+	unsigned before = w->front.got.refused;
+
+	ask(&w->front, m);
+	EXPECT(&w->front, refused, before + 1);
+	assert_int_equal(w->front.got.reason, reason);
+	assert_int_equal(w->front.got.id, m->id);
+}
+
+static void issue_ok(struct world *w, const struct wire_issue *m)
+{
+	unsigned before = w->front.got.issued;
+
+	ask(&w->front, m);
+	EXPECT(&w->front, issued, before + 1);
+	assert_int_equal(w->front.got.id, m->id);
+}
+
+static void admin_put(struct world *w, uint16_t type, const struct buf *m)
+{
+	MUST(chan_put(w->admin.chan, type, buf_view(m)));
+	MUST(chan_flush(w->admin.chan));
+}
+
+static uint8_t admin_ask(struct world *w, uint16_t type, const struct buf *m)
+{
+	unsigned before = w->admin.got.admin;
+
+	admin_put(w, type, m);
+	EXPECT(&w->admin, admin, before + 1);
+	return w->admin.got.code;
+}
+
+static void ban_message(struct buf *out, enum store_ban_kind kind, struct bytes subject)
+{
+	MUST(wire_ban_put(out, &(struct wire_ban){ .id = 1, .kind = (uint8_t)kind, .subject = subject, .by = TEXT("uid:0") }));
+}
+
+static uint8_t ban(struct world *w, enum store_ban_kind kind, struct bytes subject)
+{
+	AUTO(buf) struct buf m = { .max = 8192 };
+
+	ban_message(&m, kind, subject);
+	return admin_ask(w, ADMIN_BAN_ADD, &m);
+}
+
+static uint8_t unban(struct world *w, enum store_ban_kind kind, struct bytes subject)
+{
+	AUTO(buf) struct buf m = { .max = 8192 };
+
+	MUST(wire_subject_put(&m, &(struct wire_subject){ .id = 2, .kind = (uint8_t)kind, .subject = subject }));
+	return admin_ask(w, ADMIN_BAN_REMOVE, &m);
+}
+
+static uint8_t token_create(struct world *w, const char *id, int64_t lifetime, uint8_t hash[32], char token_id[33])
+{
+	AUTO(buf) struct buf m = { .max = 8192 };
+	struct wire_token_created made;
+	uint8_t code;
+
+	MUST(wire_token_create_put(&m, &(struct wire_token_create){ 3, bytes_str(id), TEXT("uid:0"), lifetime }));
+	code = admin_ask(w, ADMIN_TOKEN_CREATE, &m);
+	if (code != ERR_OK) return code;
+	MUST(wire_token_created_take(BYTES(w->admin.got.body, w->admin.got.body_len), &made));
+	assert_true(made.token.len == 48 && memcmp(made.token.data, "sgt1_", 5) == 0);
+	MUST(key_id(made.token, hash)); /* SHA-256 of the whole text */
+	(void)snprintf(token_id, 33, "%.*s", (int)made.token_id.len, (const char *)made.token_id.data);
+	return code;
+}
+
+static uint64_t records(struct world *w)
+{
+	AUTO(buf) struct buf m = { .max = 64 };
+	struct wire_status status;
+
+	MUST(wire_get_put(&m, &(struct wire_get){ 9, 0 }));
+	assert_int_equal(admin_ask(w, ADMIN_STATUS, &m), ERR_OK);
+	MUST(wire_status_take(BYTES(w->admin.got.body, w->admin.got.body_len), &status));
+	return status.store.records_end;
+}
+
+static void record_of(struct world *w, uint64_t index, struct store_record *r)
+{
+	AUTO(buf) struct buf m = { .max = 64 };
+	struct bytes in;
+
+	MUST(wire_get_put(&m, &(struct wire_get){ 9, index }));
+	assert_int_equal(admin_ask(w, ADMIN_CERT_GET, &m), ERR_OK);
+	in = BYTES(w->admin.got.body, w->admin.got.body_len);
+	MUST(wire_record_take(&in, r));
+	assert_int_equal(in.len, 0);
+}
+
+/* ---- issuing ---- */
+
+static void test_issues_a_recorded_certificate_that_the_published_root_signed(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+	struct store_record r;
+	BIO *pem;
+	X509 *root, *leaf;
+
+	(void)state;
+	world_open(&w, CONF);
+	pem = BIO_new_mem_buf(w.front.got.body, (int)w.front.got.body_len);
+	root = PEM_read_bio_X509(pem, NULL, NULL, NULL);
+	assert_non_null(root);
+	BIO_free(pem);
+	m = request(&w, 42);
+	issue_ok(&w, &m);
+	leaf = x509_of(BYTES(w.front.got.cert, w.front.got.cert_len));
+	assert_int_equal(X509_verify(leaf, X509_get0_pubkey(root)), 1);
+	record_of(&w, w.front.got.index, &r);
+	assert_true(bytes_equal(r.cert, BYTES(w.front.got.cert, w.front.got.cert_len)));
+	assert_true(bytes_is(r.spiffe_id, WORKLOAD) && bytes_is(r.caller, "caller") && bytes_is(r.rule, "rule") && bytes_is(r.issuer, "default"));
+	assert_int_equal(r.evidence, STORE_BY_JWT);
+	assert_int_equal(r.not_after - r.not_before, 3600 + 120);
+	assert_int_equal(r.serial.len, 16);
+	X509_free(leaf);
+	X509_free(root);
+	world_close(&w);
+}
+
+static void test_serving_certificate_has_the_configured_names(void **state)
+{
+	struct world w;
+	X509 *leaf;
+
+	(void)state;
+	world_open(&w, CONF "tls:\n  names: [ca.example.org, 10.9.8.7]\n");
+	MUST(chan_put(w.front.chan, FRONT_SERVING, w.key.info.spki));
+	MUST(chan_flush(w.front.chan));
+	EXPECT(&w.front, serving, 1);
+	leaf = x509_of(BYTES(w.front.got.cert, w.front.got.cert_len));
+	assert_int_equal(X509_check_host(leaf, "ca.example.org", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_ip_asc(leaf, "10.9.8.7", 0), 1);
+	X509_free(leaf);
+	assert_int_equal(records(&w), 1);
+	MUST(chan_put(w.front.chan, FRONT_SERVING, TEXT("no key")));
+	MUST(chan_flush(w.front.chan));
+	EXPECT(&w.front, refused, 1);
+	assert_int_equal(w.front.got.id, WIRE_ID_SERVING);
+	world_close(&w);
+}
+
+static void test_answers_every_one_of_many_requests_in_flight(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+
+	(void)state;
+	world_open(&w, CONF);
+	for (uint64_t i = 1; i <= 500; i++) {
+		m = request(&w, i);
+		m.flags = i == 500 ? WIRE_ISSUE_LAST : 0;
+		put_issue(&w.front, &m);
+	}
+	MUST(chan_flush(w.front.chan));
+	EXPECT(&w.front, issued, 500);
+	assert_int_equal(w.front.got.refused, 0);
+	assert_int_equal(records(&w), 500);
+	world_close(&w);
+}
+
+static void test_slow_keys_sign_on_threads(void **state)
+{
+	static const char *const specs[] = { "p384", "rsa2048", "ed25519" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
+		char yaml[128];
+		struct world w;
+		struct wire_issue m;
+
+		(void)snprintf(yaml, sizeof(yaml), CONF "ca:\n  key_type: %s\n  signer_threads: 2\n", specs[i]);
+		world_open(&w, yaml);
+		for (uint64_t id = 1; id <= 20; id++) {
+			m = request(&w, id);
+			put_issue(&w.front, &m);
+		}
+		MUST(chan_flush(w.front.chan));
+		EXPECT(&w.front, issued, 20);
+		world_close(&w);
+	}
+}
+
+/* What policy let through and the keeper does not. */
+static void test_refuses_what_is_beyond_its_own_limits(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+
+	(void)state;
+	world_open(&w, CONF "cert:\n  key_types: [p256]\n");
+	m = request(&w, 1);
+	m.spiffe_id = TEXT("spiffe://other.org/ns/a/sa/b");
+	issue_refused(&w, &m, REASON_LIMIT_SPIFFE_ID);
+	m = request(&w, 2);
+	m.lifetime = 3600 * 24 * 365;
+	issue_refused(&w, &m, REASON_LIFETIME);
+	m = request(&w, 3);
+	m.spki = TEXT("\x30\x00");
+	issue_refused(&w, &m, REASON_KEY_TYPE);
+	m = request(&w, 4);
+	m.name_count = 1;
+	m.names[0] = (struct wire_name){ WIRE_TAG_DNS, TEXT("istiod.istio-system.svc") };
+	issue_refused(&w, &m, REASON_RESERVED_NAME);
+	m = request(&w, 5);
+	m.issuer = TEXT("elsewhere");
+	issue_refused(&w, &m, REASON_PROFILE);
+	assert_int_equal(records(&w), 0);
+	world_close(&w);
+}
+
+static void test_one_front_gets_no_more_than_its_rate(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+
+	(void)state;
+	world_open(&w, CONF "ca:\n  rate_per_front: 5\n");
+	for (uint64_t i = 1; i <= 50; i++) {
+		m = request(&w, i);
+		put_issue(&w.front, &m);
+	}
+	MUST(chan_flush(w.front.chan));
+	EXPECT(&w.front, refused, 40);
+	assert_int_equal(w.front.got.reason, REASON_RATE);
+	EXPECT(&w.front, issued, 5);
+	assert_true(w.front.got.issued <= 8); /* a second's worth, and what trickled in meanwhile */
+	world_close(&w);
+}
+
+/* ---- pacing ---- */
+
+static int64_t time_of_one(struct world *w, uint8_t flags)
+{
+	struct wire_issue m = request(w, 7);
+	int64_t from = clock_mono_us();
+
+	m.flags = flags;
+	issue_ok(w, &m);
+	return clock_mono_us() - from;
+}
+
+static void test_the_last_request_in_hand_is_not_kept_waiting(void **state)
+{
+	struct world w;
+	int64_t slow, fast = INT64_MAX;
+
+	(void)state;
+	world_open(&w, CONF "storage:\n  commit_wait: 20ms\n");
+	(void)time_of_one(&w, WIRE_ISSUE_LAST);
+	slow = time_of_one(&w, 0);
+	for (int i = 0; i < 20; i++) { /* the quickest of some: the machine may be busy */
+		int64_t t = time_of_one(&w, WIRE_ISSUE_LAST);
+
+		if (t < fast) fast = t;
+	}
+	assert_true(slow >= 20000);
+	assert_true(fast < 15000);
+	world_close(&w);
+}
+
+/* ---- bans ---- */
+
+static void test_a_ban_holds_at_once_and_after_a_restart(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+	uint8_t hash[32];
+	char hex[65];
+	struct { enum store_ban_kind kind; struct bytes subject; } bans[3];
+
+	(void)state;
+	world_open(&w, CONF);
+	MUST(key_id(w.key.info.spki, hash));
+	bytes_hex(BYTES(hash, 32), hex);
+	bans[0].kind = STORE_BAN_SPIFFE_ID, bans[0].subject = TEXT(WORKLOAD);
+	bans[1].kind = STORE_BAN_KEY, bans[1].subject = bytes_str(hex);
+	bans[2].kind = STORE_BAN_CALLER, bans[2].subject = TEXT("caller");
+	m = request(&w, 1);
+	for (size_t i = 0; i < 3; i++) {
+		issue_ok(&w, &m);
+		assert_int_equal(ban(&w, bans[i].kind, bans[i].subject), ERR_OK);
+		issue_refused(&w, &m, REASON_BANNED);
+		assert_int_equal(ban(&w, bans[i].kind, bans[i].subject), ERR_ALREADY_EXISTS);
+		issue_refused(&w, &m, REASON_BANNED);
+		stop(&w);
+		start(&w);
+		issue_refused(&w, &m, REASON_BANNED);
+		assert_int_equal(unban(&w, bans[i].kind, bans[i].subject), ERR_OK);
+		assert_int_equal(unban(&w, bans[i].kind, bans[i].subject), ERR_NOT_FOUND);
+	}
+	issue_ok(&w, &m);
+	assert_int_equal(ban(&w, STORE_BAN_KEY, TEXT("xyz")), ERR_INVALID_ARGUMENT);
+	assert_int_equal(ban(&w, STORE_BAN_SPIFFE_ID, TEXT("not an id")), ERR_INVALID_ARGUMENT);
+	world_close(&w);
+}
+
+/* A request is signed and waits for the disk behind another one when the ban comes: it must not be answered after it. */
+static void test_a_ban_catches_what_is_in_flight(void **state)
+{
+	AUTO(buf) struct buf message = { .max = 8192 };
+	struct world w;
+	struct wire_issue m;
+	unsigned none = 0;
+
+	(void)state;
+	world_open(&w, CONF);
+	w.hold_at = "before-commit";
+	atomic_store(&w.held, 1);
+	m = request(&w, 1);
+	m.spiffe_id = TEXT("spiffe://" TRUST_DOMAIN "/first");
+	ask(&w.front, &m);
+	while (atomic_load(&w.stopped) == 0) usleep(200);
+	m = request(&w, 2); /* signed, and queued for the next commit */
+	ask(&w.front, &m);
+	usleep(20000);
+	ban_message(&message, STORE_BAN_SPIFFE_ID, TEXT(WORKLOAD));
+	admin_put(&w, ADMIN_BAN_ADD, &message);
+	usleep(20000);
+	assert_int_equal(w.admin.got.admin, none); /* not answered before it is durable */
+	atomic_store(&w.held, 0);
+	EXPECT(&w.front, refused, 1);
+	assert_int_equal(w.front.got.reason, REASON_BANNED);
+	assert_int_equal(w.front.got.id, 2);
+	EXPECT(&w.front, issued, 1);
+	EXPECT(&w.admin, admin, 1);
+	assert_int_equal(w.admin.got.code, ERR_OK);
+	assert_int_equal(records(&w), 1);
+	world_close(&w);
+}
+
+/* ---- join tokens ---- */
+
+static struct wire_issue token_request(struct world *w, const uint8_t hash[32])
+{
+	struct wire_issue m = request(w, 11);
+
+	m.evidence = STORE_BY_JOIN_TOKEN;
+	memcpy(m.evidence_hash, hash, 32);
+	return m;
+}
+
+static uint8_t token_state(struct world *w, const uint8_t hash[32])
+{
+	AUTO(buf) struct buf m = { .max = 64 };
+	struct wire_token_ask a = { .id = 5 };
+	unsigned before = w->front.got.token;
+
+	memcpy(a.hash, hash, 32);
+	MUST(wire_token_ask_put(&m, &a));
+	MUST(chan_put(w->front.chan, FRONT_TOKEN, buf_view(&m)));
+	MUST(chan_flush(w->front.chan));
+	EXPECT(&w->front, token, before + 1);
+	return w->front.got.state;
+}
+
+static void test_a_token_is_spent_once_and_its_key_may_ask_again(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+	uint8_t hash[32], first[STORE_CERT_MAX], nothing[32] = { 0 };
+	char token_id[33];
+	uint64_t index;
+	size_t len;
+
+	(void)state;
+	world_open(&w, CONF);
+	assert_int_equal(token_create(&w, WORKLOAD, 60, hash, token_id), ERR_OK);
+	assert_int_equal(token_state(&w, nothing), TOKEN_UNKNOWN);
+	assert_int_equal(token_state(&w, hash), TOKEN_GOOD);
+	assert_string_equal(w.front.got.text, WORKLOAD);
+	m = token_request(&w, hash);
+	m.spiffe_id = TEXT("spiffe://" TRUST_DOMAIN "/another");
+	issue_refused(&w, &m, REASON_TOKEN);
+	m = token_request(&w, nothing);
+	issue_refused(&w, &m, REASON_TOKEN);
+	m = token_request(&w, hash);
+	issue_ok(&w, &m);
+	memcpy(first, w.front.got.cert, len = w.front.got.cert_len);
+	index = w.front.got.index;
+	assert_int_equal(token_state(&w, hash), TOKEN_SPENT);
+	issue_ok(&w, &m); /* the same key: the same certificate */
+	assert_int_equal(w.front.got.cert_len, len);
+	assert_memory_equal(w.front.got.cert, first, len);
+	assert_int_equal(w.front.got.index, index);
+	m.spki = w.other.info.spki;
+	issue_refused(&w, &m, REASON_TOKEN);
+	assert_int_equal(records(&w), 1);
+	world_close(&w);
+}
+
+static void test_a_token_spent_twice_at_once_makes_one_certificate(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+	uint8_t hash[32];
+	char token_id[33];
+
+	(void)state;
+	world_open(&w, CONF);
+	assert_int_equal(token_create(&w, WORKLOAD, 60, hash, token_id), ERR_OK);
+	m = token_request(&w, hash);
+	m.flags = 0;
+	put_issue(&w.front, &m);
+	m.id++;
+	put_issue(&w.front, &m); /* the same key */
+	m.id++;
+	m.spki = w.other.info.spki;
+	m.flags = WIRE_ISSUE_LAST;
+	ask(&w.front, &m); /* another */
+	EXPECT(&w.front, issued, 2);
+	EXPECT(&w.front, refused, 1);
+	assert_int_equal(w.front.got.reason, REASON_TOKEN);
+	assert_int_equal(records(&w), 1);
+	world_close(&w);
+}
+
+static void test_tokens_are_made_within_limits_and_revoked(void **state)
+{
+	AUTO(buf) struct buf m = { .max = 8192 };
+	struct world w;
+	struct wire_issue r;
+	uint8_t hash[32];
+	char token_id[33];
+
+	(void)state;
+	world_open(&w, CONF);
+	assert_int_equal(token_create(&w, "spiffe://other.org/x", 60, hash, token_id), ERR_PERMISSION_DENIED);
+	assert_int_equal(token_create(&w, "spiffe://" TRUST_DOMAIN, 60, hash, token_id), ERR_PERMISSION_DENIED);
+	assert_int_equal(token_create(&w, WORKLOAD, 86400 * 365, hash, token_id), ERR_INVALID_ARGUMENT);
+	assert_int_equal(token_create(&w, WORKLOAD, -1, hash, token_id), ERR_INVALID_ARGUMENT);
+	assert_int_equal(token_create(&w, WORKLOAD, 0, hash, token_id), ERR_OK);
+	MUST(wire_subject_put(&m, &(struct wire_subject){ .id = 6, .subject = bytes_str(token_id) }));
+	assert_int_equal(admin_ask(&w, ADMIN_TOKEN_REVOKE, &m), ERR_OK);
+	assert_int_equal(token_state(&w, hash), TOKEN_REVOKED);
+	r = token_request(&w, hash);
+	issue_refused(&w, &r, REASON_TOKEN);
+	assert_int_equal(admin_ask(&w, ADMIN_TOKEN_REVOKE, &m), ERR_ALREADY_EXISTS);
+	world_close(&w);
+}
+
+/* ---- lists ---- */
+
+static void test_lists_certificates_tokens_and_bans(void **state)
+{
+	AUTO(buf) struct buf m = { .max = 8192 };
+	struct world w;
+	struct wire_issue r;
+	struct wire_list list;
+	struct store_record record;
+	struct store_token token;
+	struct wire_ban b;
+	struct bytes items;
+	uint8_t hash[32];
+	char token_id[33];
+
+	(void)state;
+	world_open(&w, CONF);
+	for (uint64_t i = 1; i <= 5; i++) {
+		r = request(&w, i);
+		r.spiffe_id = i % 2 == 1 ? TEXT(WORKLOAD) : TEXT("spiffe://" TRUST_DOMAIN "/even");
+		issue_ok(&w, &r);
+	}
+	MUST(wire_query_put(&m, &(struct wire_query){ .id = 1, .q = { .spiffe_id = TEXT(WORKLOAD), .after = UINT64_MAX, .limit = 2 } }));
+	assert_int_equal(admin_ask(&w, ADMIN_CERT_LIST, &m), ERR_OK);
+	MUST(wire_list_take(BYTES(w.admin.got.body, w.admin.got.body_len), &list));
+	items = list.items;
+	for (uint64_t i = 0; i < 2; i++) {
+		MUST(wire_record_take(&items, &record));
+		assert_int_equal(record.index, 2 * i);
+		assert_true(bytes_is(record.spiffe_id, WORKLOAD));
+	}
+	assert_int_equal(items.len, 0);
+	assert_int_equal(list.next, 2);
+
+	assert_int_equal(token_create(&w, WORKLOAD, 60, hash, token_id), ERR_OK);
+	assert_int_equal(ban(&w, STORE_BAN_CALLER, TEXT("mallory")), ERR_OK);
+	m.len = 0;
+	MUST(wire_cursor_put(&m, &(struct wire_cursor){ .id = 2, .limit = 10 }));
+	assert_int_equal(admin_ask(&w, ADMIN_TOKEN_LIST, &m), ERR_OK);
+	MUST(wire_list_take(BYTES(w.admin.got.body, w.admin.got.body_len), &list));
+	items = list.items;
+	MUST(wire_token_item_take(&items, &token));
+	assert_string_equal(token.id, token_id);
+	assert_string_equal(token.created_by, "uid:0");
+	assert_int_equal(items.len, 0);
+	assert_int_equal(list.cursor.len, 0);
+	assert_int_equal(admin_ask(&w, ADMIN_BAN_LIST, &m), ERR_OK);
+	MUST(wire_list_take(BYTES(w.admin.got.body, w.admin.got.body_len), &list));
+	items = list.items;
+	MUST(wire_ban_take(&items, &b));
+	assert_true(bytes_is(b.subject, "mallory"));
+	assert_int_equal(items.len, 0);
+	world_close(&w);
+}
+
+/* ---- what breaks the protocol ---- */
+
+static const struct { const char *name; bool greet; uint16_t type, len; } violations[] = {
+	{ "a request before HELLO", false, FRONT_ISSUE, 100 },
+	{ "HELLO twice", true, FRONT_HELLO, 4 },
+	{ "admin's word from a front", true, ADMIN_TOKEN_CREATE, 40 },
+	{ "a ban from a front", true, ADMIN_BAN_REMOVE, 40 },
+	{ "an unknown message", true, 999, 4 },
+	{ "an answer to the keeper", true, KEEPER_ISSUED, 40 },
+	{ "a request too short", true, FRONT_ISSUE, 10 },
+	{ "a request of zeros", true, FRONT_ISSUE, 100 },
+	{ "a token question too long", true, FRONT_TOKEN, 41 },
+	{ "a key too long", true, FRONT_SERVING, KEY_SPKI_MAX + 1 },
+};
+
+static void test_whoever_breaks_the_table_loses_its_channel_alone(void **state)
+{
+	static const uint8_t zeros[4096];
+	struct world w;
+	struct wire_issue m;
+	struct side bad;
+
+	(void)state;
+	world_open(&w, CONF);
+	w.log.level = LOG_ERROR;
+	for (size_t i = 0; i < ARRAY_LEN(violations); i++) {
+		give_channel(&w, &bad, CONTROL_FRONT, (uint16_t)(1 + i));
+		if (violations[i].greet) hello(&bad, FRONT_HELLO, WIRE_VERSION, (uint16_t)(1 + i));
+		if (violations[i].greet) EXPECT(&bad, roots, 1);
+		MUST(chan_put(bad.chan, violations[i].type, BYTES(zeros, violations[i].len)));
+		MUST(chan_flush(bad.chan));
+		expect_closed(&bad);
+		chan_free(bad.chan);
+	}
+	give_channel(&w, &bad, CONTROL_FRONT, 77);
+	hello(&bad, FRONT_HELLO, WIRE_VERSION, 78); /* another's number */
+	expect_closed(&bad);
+	chan_free(bad.chan);
+	give_channel(&w, &bad, CONTROL_FRONT, 79);
+	hello(&bad, FRONT_HELLO, WIRE_VERSION + 1, 79);
+	expect_closed(&bad);
+	chan_free(bad.chan);
+	m = request(&w, 1);
+	issue_ok(&w, &m); /* the others go on */
+	world_close(&w);
+}
+
+static void test_a_restarted_front_takes_its_predecessors_place(void **state)
+{
+	struct world w;
+	struct side again;
+	struct wire_issue m;
+
+	(void)state;
+	world_open(&w, CONF);
+	m = request(&w, 1);
+	issue_ok(&w, &m);
+	give_channel(&w, &again, CONTROL_FRONT, 0);
+	hello(&again, FRONT_HELLO, WIRE_VERSION, 0);
+	EXPECT(&again, roots, 1);
+	expect_closed(&w.front);
+	chan_free(w.front.chan);
+	w.front.chan = again.chan;
+	again.chan = NULL;
+	world_close(&w);
+}
+
+/* ---- failures ---- */
+
+static void test_a_store_that_cannot_write_refuses_and_recovers(void **state)
+{
+	struct rlimit before, small;
+	struct world w;
+	struct wire_issue m;
+	uint64_t count;
+
+	(void)state;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	world_open(&w, CONF);
+	w.log.level = LOG_ERROR;
+	m = request(&w, 1);
+	issue_ok(&w, &m);
+	count = records(&w);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	for (uint64_t i = 2; i < 6; i++) {
+		unsigned refused = w.front.got.refused;
+
+		m = request(&w, i);
+		ask(&w.front, &m);
+		EXPECT(&w.front, refused, refused + 1);
+		assert_true(w.front.got.reason == REASON_STORE || w.front.got.reason == REASON_FULL);
+	}
+	assert_int_not_equal(ban(&w, STORE_BAN_CALLER, TEXT("caller")), ERR_OK);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	m = request(&w, 9); /* and the ban that could not be written does not hold either */
+	issue_ok(&w, &m);
+	assert_int_equal(records(&w), count + 1);
+	assert_int_equal(w.front.got.issued, 2);
+	world_close(&w);
+}
+
+static void test_what_is_in_hand_is_answered_before_it_stops(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+
+	(void)state;
+	world_open(&w, CONF);
+	w.hold_at = "before-commit";
+	atomic_store(&w.held, 1);
+	m = request(&w, 1);
+	ask(&w.front, &m);
+	while (atomic_load(&w.stopped) == 0) usleep(200);
+	MUST(chan_put(w.control.chan, CONTROL_STOP, BYTES_NONE));
+	MUST(chan_flush(w.control.chan));
+	usleep(30000);
+	assert_int_equal(w.front.got.issued, 0);
+	atomic_store(&w.held, 0);
+	EXPECT(&w.front, issued, 1);
+	world_close(&w);
+}
+
+static void test_the_root_stays_over_restarts_and_needs_its_kek(void **state)
+{
+	struct world w;
+	uint8_t root[8192];
+	size_t len;
+	struct hsm_kek other;
+	int control;
+
+	(void)state;
+	world_open(&w, CONF);
+	memcpy(root, w.front.got.body, len = w.front.got.body_len);
+	stop(&w);
+	start(&w);
+	assert_int_equal(w.front.got.body_len, len);
+	assert_memory_equal(w.front.got.body, root, len);
+	stop(&w);
+	memset(other.bytes, 8, sizeof(other.bytes));
+	side_open(&w.control, &control);
+	w.options.control_fd = control;
+	w.options.kek = &other;
+	assert_int_equal(keeper_run(&w.options).code, ERR_DATA_LOSS);
+	for (size_t i = 0; i < sizeof(other.bytes); i++) assert_int_equal(other.bytes[i], 0);
+	chan_free(w.control.chan);
+	conf_free(w.conf);
+	w.conf = conf_of("trust_domain: other.org\n");
+	memset(w.kek.bytes, 7, sizeof(w.kek.bytes));
+	side_open(&w.control, &control);
+	w.options.conf = w.conf;
+	w.options.control_fd = control;
+	w.options.kek = &w.kek;
+	assert_int_equal(keeper_run(&w.options).code, ERR_FAILED_PRECONDITION);
+	chan_free(w.control.chan);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_issues_a_recorded_certificate_that_the_published_root_signed),
+		cmocka_unit_test(test_serving_certificate_has_the_configured_names),
+		cmocka_unit_test(test_answers_every_one_of_many_requests_in_flight),
+		cmocka_unit_test(test_slow_keys_sign_on_threads),
+		cmocka_unit_test(test_refuses_what_is_beyond_its_own_limits),
+		cmocka_unit_test(test_one_front_gets_no_more_than_its_rate),
+		cmocka_unit_test(test_the_last_request_in_hand_is_not_kept_waiting),
+		cmocka_unit_test(test_a_ban_holds_at_once_and_after_a_restart),
+		cmocka_unit_test(test_a_ban_catches_what_is_in_flight),
+		cmocka_unit_test(test_a_token_is_spent_once_and_its_key_may_ask_again),
+		cmocka_unit_test(test_a_token_spent_twice_at_once_makes_one_certificate),
+		cmocka_unit_test(test_tokens_are_made_within_limits_and_revoked),
+		cmocka_unit_test(test_lists_certificates_tokens_and_bans),
+		cmocka_unit_test(test_whoever_breaks_the_table_loses_its_channel_alone),
+		cmocka_unit_test(test_a_restarted_front_takes_its_predecessors_place),
+		cmocka_unit_test(test_a_store_that_cannot_write_refuses_and_recovers),
+		cmocka_unit_test(test_what_is_in_hand_is_answered_before_it_stops),
+		cmocka_unit_test(test_the_root_stays_over_restarts_and_needs_its_kek),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
