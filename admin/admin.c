@@ -216,7 +216,7 @@ static struct err wait_once(struct admin *a)
 static struct err admin_begin(struct admin *a)
 {
 	struct http_events events = { .api = on_api, .gone = on_gone, .ready = on_is_ready, .metrics = on_render, .ctx = a };
-	uint8_t hello[2] = { WIRE_VERSION >> 8, WIRE_VERSION & 0xff };
+	uint8_t hello[4] = { WIRE_VERSION >> 8, WIRE_VERSION & 0xff, 0, 0 }; /* version, number */
 
 	TRY(chan_new(a->o->control_fd, control_rules, ARRAY_LEN(control_rules), a, &a->control));
 	TRY(chan_new(a->o->keeper_fd, keeper_rules, ARRAY_LEN(keeper_rules), a, &a->keeper));
@@ -225,6 +225,21 @@ static struct err admin_begin(struct admin *a)
 	TRY(chan_flush(a->keeper));
 	TRY(chan_put(a->control, CONTROL_READY, BYTES_NONE));
 	return chan_flush(a->control);
+}
+
+/* Who still waits is told: MHD_stop_daemon() aborts the process while a connection is suspended. */
+static void answer_waiting(struct admin *a)
+{
+	struct err e = ERR(ERR_UNAVAILABLE, "admin: the daemon is stopping");
+
+	if (a->http == NULL) return;
+	for (size_t i = 0; i < QUESTIONS_MAX; i++) {
+		struct http_request *r = a->questions[i].request;
+
+		a->questions[i] = (struct question){ 0 };
+		if (r != NULL) http_answer(r, e, e.reason, NULL);
+	}
+	http_run(a->http); /* resumes them, and sends what the sockets take */
 }
 
 struct err admin_run(const struct admin_options *options)
@@ -236,6 +251,7 @@ struct err admin_run(const struct admin_options *options)
 	a->o = options;
 	e = admin_begin(a);
 	while (e.code == ERR_OK && !a->stopping) e = wait_once(a);
+	answer_waiting(a);
 	http_free(a->http);
 	chan_free(a->keeper);
 	chan_free(a->control);

@@ -110,7 +110,7 @@ static struct err answer_status(const struct conf *conf, struct bytes body, json
 	struct wire_status s;
 
 	TRY(wire_status_take(body, &s));
-	*out = json_pack("{ss ss s% sI sb sI sI si si so s{sI sI sI sI sI sI sI sI}}", "version", SIGNET_VERSION, "trust_domain",
+	*out = json_pack("{ss ss ss% sI sb sI sI si si so s{sI sI sI sI sI sI sI sI}}", "version", SIGNET_VERSION, "trust_domain",
 	                 conf_text(conf, conf->trust_domain), "key_type", s.key_type.data, s.key_type.len, "replica",
 	                 (json_int_t)conf->replica, "store_ok", (int)s.store_ok, "issued", (json_int_t)s.issued, "refused",
 	                 (json_int_t)s.refused, "fronts", (int)s.fronts, "root_seq", (int)s.root_seq, "root_not_after",
@@ -129,7 +129,7 @@ static struct err answer_roots(const struct conf *conf, struct bytes body, json_
 
 	(void)conf;
 	TRY(wire_roots_take(body, &m));
-	*out = json_pack("{si s% s%}", "seq", (int)m.seq, "chain_pem", m.chain_pem.len ? (const char *)m.chain_pem.data : "",
+	*out = json_pack("{si ss% ss%}", "seq", (int)m.seq, "chain_pem", m.chain_pem.len ? (const char *)m.chain_pem.data : "",
 	                 m.chain_pem.len, "roots_pem", m.roots_pem.data, m.roots_pem.len);
 	return OK;
 }
@@ -140,7 +140,7 @@ static struct err answer_token(const struct conf *conf, struct bytes body, json_
 
 	(void)conf;
 	TRY(wire_token_created_take(body, &m));
-	*out = json_pack("{s% s% so}", "token", m.token.data, m.token.len, "id", m.token_id.data, m.token_id.len, "expires",
+	*out = json_pack("{ss% ss% so}", "token", m.token.data, m.token.len, "id", m.token_id.data, m.token_id.len, "expires",
 	                 field_time(m.expires));
 	return OK;
 }
@@ -162,7 +162,7 @@ static struct err take_ban(struct bytes *in, json_t **item)
 	struct wire_ban b;
 
 	TRY(wire_ban_take(in, &b));
-	*item = json_pack("{ss s% s% s% so}", "kind", field_ban_name(b.kind), "subject", b.subject.data, b.subject.len, "reason",
+	*item = json_pack("{ss ss% ss% ss% so}", "kind", field_ban_name(b.kind), "subject", b.subject.data, b.subject.len, "reason",
 	                  b.reason.len ? (const char *)b.reason.data : "", b.reason.len, "by", b.by.data, b.by.len, "since",
 	                  field_time(b.since));
 	return OK;

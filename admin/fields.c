@@ -161,7 +161,7 @@ struct err field_record(const struct store_record *r, json_t **out)
 	AUTO(buf) struct buf pem = { .max = 2 * STORE_CERT_MAX + 128 };
 
 	TRY(pem_put(&pem, "CERTIFICATE", r->cert));
-	*out = json_pack("{sI so so so so so so so so ss so so sI s%}", "index", (json_int_t)r->index, "issued",
+	*out = json_pack("{sI so so so so so so so so ss so so sI ss%}", "index", (json_int_t)r->index, "issued",
 	                 field_time(r->time_ms / 1000), "not_before", field_time(r->not_before), "not_after",
 	                 field_time(r->not_after), "serial", hex(r->serial), "spiffe_id", text(r->spiffe_id), "caller",
 	                 text(r->caller), "rule", text(r->rule), "issuer", text(r->issuer), "evidence",

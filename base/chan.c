@@ -99,7 +99,8 @@ static struct err chan_dispatch(struct chan *c, struct chan_msg *msg)
 	if (rule == NULL) FAIL_BY(ERR_INVALID_ARGUMENT, "chan: message not allowed in this state", msg->type);
 	if (msg->payload.len < rule->min || msg->payload.len > rule->max)
 		FAIL_BY(ERR_INVALID_ARGUMENT, "chan: message size not allowed", msg->type);
-	if ((msg->fd >= 0) != rule->with_fd) FAIL_BY(ERR_INVALID_ARGUMENT, "chan: descriptor where none may be, or none", msg->type);
+	if ((msg->fd >= 0) != rule->with_fd)
+		FAIL_BY(ERR_INVALID_ARGUMENT, "chan: descriptor where none may be, or none", msg->type);
 	TRY(rule->handle(c->self, msg));
 	c->state = rule->next;
 	return OK;
@@ -164,10 +165,13 @@ static struct err chan_receive_one(struct chan *c, bool *empty)
 		char bytes[CMSG_SPACE(4 * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = c->in, .iov_len = sizeof(c->in) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	AUTO(fd) int fd = -1;
-	ssize_t n = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	ssize_t n;
 
+	m.msg_control = control.bytes;
+	m.msg_controllen = sizeof(control.bytes);
+	n = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	*empty = n < 0 && (errno == EAGAIN || errno == EINTR);
 	if (*empty) return OK;
 	if (n <= 0) FAIL_BY(ERR_UNAVAILABLE, "chan: peer is gone", n < 0 ? errno : 0);
@@ -225,6 +229,10 @@ static struct err queue_frame(struct chan *c, const uint8_t *data, size_t len, i
 	q->next = NULL;
 	q->len = len;
 	q->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (fd >= 0 && q->fd < 0) {
+		free(q);
+		FAIL_BY(ERR_RESOURCE_EXHAUSTED, "chan: no descriptor left", errno);
+	}
 	memcpy(q->data, data, len);
 	*c->tail = q;
 	c->tail = &q->next;
@@ -267,7 +275,7 @@ static struct err emit_frame(struct chan *c)
 	return len == 0 ? flush_queue(c) : emit(c, c->out, len, -1);
 }
 
-static struct err append(struct chan *c, uint16_t type, struct bytes payload)
+static void append(struct chan *c, uint16_t type, struct bytes payload)
 {
 	uint8_t *p = c->out + c->out_len;
 	uint32_t n = (uint32_t)payload.len;
@@ -278,18 +286,17 @@ static struct err append(struct chan *c, uint16_t type, struct bytes payload)
 	p[6] = p[7] = 0;
 	if (n > 0) memcpy(p + HEADER_LEN, payload.data, n);
 	c->out_len += HEADER_LEN + n;
-	return OK;
 }
 
 static struct err put_locked(struct chan *c, uint16_t type, struct bytes payload, int fd)
 {
 	if (payload.len > CHAN_PAYLOAD_MAX) FAIL(ERR_INVALID_ARGUMENT, "chan: message too large");
 	if (fd >= 0 || payload.len + HEADER_LEN > CHAN_FRAME_MAX - c->out_len) TRY(emit_frame(c));
-	TRY(append(c, type, payload));
+	append(c, type, payload);
 	if (fd < 0) return OK;
-	TRY(emit(c, c->out, c->out_len, fd));
+	payload.len = c->out_len;
 	c->out_len = 0;
-	return OK;
+	return emit(c, c->out, payload.len, fd);
 }
 
 struct err chan_put(struct chan *c, uint16_t type, struct bytes payload)
@@ -367,10 +374,11 @@ struct err chan_memfd(const char *name, struct bytes content, int *out)
 
 struct err chan_memfd_map(int fd, size_t max, struct bytes *out)
 {
+	int seals = fcntl(fd, F_GET_SEALS); /* -1 for what is no memfd: all bits set */
 	struct stat st;
 	void *p;
 
-	if ((fcntl(fd, F_GET_SEALS) & SEALS) != SEALS) FAIL(ERR_INVALID_ARGUMENT, "chan: memory that is not sealed");
+	if (seals < 0 || (seals & SEALS) != SEALS) FAIL(ERR_INVALID_ARGUMENT, "chan: memory that is not sealed");
 	if (fstat(fd, &st) != 0 || st.st_size <= 0 || (uint64_t)st.st_size > max)
 		FAIL(ERR_INVALID_ARGUMENT, "chan: sealed memory of a wrong size");
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);

@@ -47,10 +47,11 @@ struct err metrics_create(int *out)
 
 struct err metrics_map(int fd, bool writable, struct metrics **out)
 {
+	int seals = fcntl(fd, F_GET_SEALS); /* -1 for what is no memfd: all bits set */
 	struct stat st;
 	void *p;
 
-	if (fstat(fd, &st) != 0 || st.st_size < (off_t)sizeof(struct metrics) || (fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) == 0)
+	if (fstat(fd, &st) != 0 || st.st_size < (off_t)sizeof(struct metrics) || seals < 0 || (seals & F_SEAL_SHRINK) == 0)
 		FAIL(ERR_INVALID_ARGUMENT, "metrics: not a page");
 	p = mmap(NULL, sizeof(struct metrics), PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED) FAIL_BY(ERR_RESOURCE_EXHAUSTED, "metrics: cannot map a page", errno);

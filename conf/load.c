@@ -43,14 +43,9 @@ static struct err key_check_form(struct loader *l, const yaml_node_t *map, const
 	loader_quote(tree_text(key), quoted);
 	if (strcmp(tree_text(key), "<<") == 0) return loader_refuse(l, key, NULL, "merge keys (<<) are not supported");
 	if (tree_kind(key) != TREE_TEXT) return loader_refuse(l, key, NULL, "the key %s is not text", quoted);
-	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-		const yaml_node_t *other = tree_node(l, p->key);
-		if (other == key) return OK;
-		if (other->type == YAML_SCALAR_NODE && strcmp(tree_text(other), tree_text(key)) == 0)
-			return loader_refuse(l, key, NULL, "the key %s is given twice, first in line %zu", quoted,
-					     other->start_mark.line + 1);
-	}
-	return OK;
+	const yaml_node_t *first = tree_first(l, map, key);
+	if (first == key) return OK;
+	return loader_refuse(l, key, NULL, "the key %s is given twice, first in line %zu", quoted, first->start_mark.line + 1);
 }
 
 enum key_place { KEY_UNKNOWN, KEY_ITEM, KEY_SECTION };

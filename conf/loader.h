@@ -36,6 +36,9 @@ yaml_node_t *tree_node(const struct loader *l, int index);
 /* Value of a dotted key below a map; NULL if it is not there. */
 yaml_node_t *tree_find(const struct loader *l, const yaml_node_t *map, const char *dotted);
 
+/* The first key of a map with the same characters as `key`, which is one of them: itself, unless it is given twice. */
+const yaml_node_t *tree_first(const struct loader *l, const yaml_node_t *map, const yaml_node_t *key);
+
 /* Fill l->problem: "NAME:LINE: PREFIX KEY: ..." and return INVALID_ARGUMENT.  node and key may be NULL. */
 struct err loader_refuse(struct loader *l, const yaml_node_t *node, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -234,6 +234,15 @@ yaml_node_t *tree_node(const struct loader *l, int index)
 	return yaml_document_get_node(l->doc, index);
 }
 
+const yaml_node_t *tree_first(const struct loader *l, const yaml_node_t *map, const yaml_node_t *key)
+{
+	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+		const yaml_node_t *other = tree_node(l, p->key);
+		if (other->type == YAML_SCALAR_NODE && strcmp(tree_text(other), tree_text(key)) == 0) return other;
+	}
+	return key;
+}
+
 static yaml_node_t *map_get(const struct loader *l, const yaml_node_t *map, struct bytes key)
 {
 	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {

@@ -245,7 +245,7 @@ static bool is_attribute(const char *name)
 	return n > 0 && n <= 64 && name[n] == '\0';
 }
 
-static struct err add_match(struct loader *l, const struct schema_item *item, yaml_node_pair_t *pair)
+static struct err add_match(struct loader *l, const struct schema_item *item, const yaml_node_t *map, yaml_node_pair_t *pair)
 {
 	const yaml_node_t *key = tree_node(l, pair->key), *value = tree_node(l, pair->value);
 	struct conf_match *m = &l->c->matches[l->c->match_count];
@@ -254,6 +254,10 @@ static struct err add_match(struct loader *l, const struct schema_item *item, ya
 	if (tree_kind(key) != TREE_TEXT || !is_attribute(tree_text(key)))
 		return loader_refuse(l, key, item->key, "%s is not the name of an attribute: a-z, 0-9, '_', '.' and '-'",
 				     key->type == YAML_SCALAR_NODE ? loader_quote(tree_text(key), quoted) : "a key");
+	const yaml_node_t *first = tree_first(l, map, key);
+	if (first != key)
+		return loader_refuse(l, key, item->key, "the attribute %s is given twice, first in line %zu",
+				     loader_quote(tree_text(key), quoted), first->start_mark.line + 1);
 	if (l->c->match_count >= CONF_MATCHES_MAX)
 		return loader_refuse(l, key, item->key, "more than %d in all rules", CONF_MATCHES_MAX);
 	snprintf(label, sizeof(label), "%s.%s", item->key, tree_text(key));
@@ -275,7 +279,7 @@ static struct err set_match(struct loader *l, const struct schema_item *item, co
 	struct conf_list range = { .first = l->c->match_count };
 	if (tree_kind(node) != TREE_MAP) return refuse_kind(l, item->key, node, "a map of attribute: pattern");
 	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++)
-		TRY(add_match(l, item, p));
+		TRY(add_match(l, item, node, p));
 	range.count = l->c->match_count - range.first;
 	memcpy((char *)base + item->offset, &range, sizeof(range));
 	return OK;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "csr/fuzz_oracle_cert.h"
+#include "der/fuzz_mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

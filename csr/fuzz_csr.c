@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "csr/fuzz_oracle_csr.h"
+#include "der/fuzz_mutate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

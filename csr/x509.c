@@ -136,6 +136,9 @@ static bool (*const name_rules[0x20])(struct bytes) = {
 
 struct err x509_any_check(unsigned tag, struct bytes value)
 {
+	/* EXTERNAL, EMBEDDED PDV and CHARACTER STRING: OpenSSL takes them for strings in pieces, and fails. */
+	if ((tag & 0xe0) == 0x20 && tag != DER_SEQUENCE && tag != DER_SET)
+		FAIL(ERR_INVALID_ARGUMENT, "x509: type is not supported");
 	if (tag < 0x20 && content_rules[tag] != NULL && !content_rules[tag](value))
 		FAIL(ERR_INVALID_ARGUMENT, "x509: value breaks the rules of its type");
 	return OK;

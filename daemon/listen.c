@@ -35,7 +35,8 @@ struct err listen_parse(const char *text, struct listen_address *out)
 	if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
 		host++;
 		len -= 2;
-		if (len == 0 || memchr(host, ':', len) == NULL) FAIL(ERR_INVALID_ARGUMENT, "listen: not an IPv6 address");
+		if (memchr(host, ':', len) == NULL || memchr(host, '[', len) != NULL || memchr(host, ']', len) != NULL)
+			FAIL(ERR_INVALID_ARGUMENT, "listen: not an IPv6 address");
 	} else if (memchr(host, ':', len) != NULL || memchr(host, '[', len) != NULL || memchr(host, ']', len) != NULL) {
 		FAIL(ERR_INVALID_ARGUMENT, "listen: an IPv6 address needs [ ]");
 	}

@@ -101,11 +101,11 @@ static void start_one(struct monitor *m, struct proc *p)
 
 	if (e.code == ERR_OK && p->role == CONTROL_ADMIN) e = send_pages(m);
 	if (e.code == ERR_OK) {
-		log_event(m->log, LOG_INFO, "process started", F_STR("process", proc_name(p->role)), F_INT("number", p->number),
+		log_event(m->log, LOG_INFO, "process started", F_STR("child", proc_name(p->role)), F_INT("number", p->number),
 		          F_INT("pid", p->pid));
 		return;
 	}
-	log_event(m->log, LOG_ERROR, "process not started", F_STR("process", proc_name(p->role)), F_INT("number", p->number),
+	log_event(m->log, LOG_ERROR, "process not started", F_STR("child", proc_name(p->role)), F_INT("number", p->number),
 	          F_ERR(e));
 	if (!m->up) stop(m, EXIT_START);
 	else if (p->pid <= 0) p->due_ms = proc_now_ms() + backoff_died(&p->backoff, 0);
@@ -182,7 +182,7 @@ static void schedule(struct monitor *m, struct proc *p)
 	if (at_once) return;
 	p->restarts++;
 	metric_inc(m->metrics, M_RESTARTS);
-	log_event(m->log, LOG_INFO, "process to be started again", F_STR("process", proc_name(p->role)), F_INT("number", p->number),
+	log_event(m->log, LOG_INFO, "process to be started again", F_STR("child", proc_name(p->role)), F_INT("number", p->number),
 	          F_INT("in_ms", p->due_ms - now));
 }
 
@@ -322,7 +322,7 @@ static struct err monitor_begin(struct monitor *m)
 	e = proc_start(&m->procs[KEEPER], m->s, NULL);
 	explicit_bzero(m->s->kek, sizeof(m->s->kek));
 	if (e.code != ERR_OK) return e;
-	log_event(m->log, LOG_INFO, "process started", F_STR("process", "keeper"), F_INT("pid", m->procs[KEEPER].pid));
+	log_event(m->log, LOG_INFO, "process started", F_STR("child", "keeper"), F_INT("pid", m->procs[KEEPER].pid));
 	close(m->s->data_dir); /* the keeper's alone from here on */
 	m->s->data_dir = -1;
 	e = sandbox_enter(&sandbox);

@@ -169,7 +169,7 @@ void proc_serve(struct proc *p, const struct log *log)
 		if (p->kill_ms == 0) p->kill_ms = proc_now_ms() + STOP_MS;
 		return;
 	}
-	log_event(log, LOG_ERROR, "process broke its channel", F_STR("process", proc_name(p->role)), F_INT("number", p->number),
+	log_event(log, LOG_ERROR, "process broke its channel", F_STR("child", proc_name(p->role)), F_INT("number", p->number),
 	          F_ERR(e));
 	proc_kill(p);
 }
@@ -186,10 +186,10 @@ void proc_ended(struct proc *p, int status, const struct log *log)
 {
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0, code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	bool expected = p->kill_ms != 0 && code == 0;
-	const char *note = sig == SIGSYS ? "made a system call that its sandbox forbids"
+	const char *note = sig == SIGSYS ? "made a system call that its sandbox forbids, or aborted (the kernel log tells the call)"
 	                   : code == SPAWN_NO_PROGRAM ? "the program is not there, or cannot be executed" : "";
 
-	log_event(log, expected ? LOG_INFO : LOG_ERROR, "process ended", F_STR("process", proc_name(p->role)),
+	log_event(log, expected ? LOG_INFO : LOG_ERROR, "process ended", F_STR("child", proc_name(p->role)),
 	          F_INT("number", p->number), F_INT("pid", p->pid), F_INT("status", code), F_INT("signal", sig), F_STR("note", note));
 	drop_control(p);
 	p->pid = 0;

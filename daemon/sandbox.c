@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -40,16 +41,21 @@ struct err sandbox_seccomp(enum sandbox_role role)
 }
 #endif
 
+/* Without CAP_SETPCAP there is nothing to gain a capability from either: execve() cannot, with no_new_privs. */
+struct err sandbox_drop_bounding(void)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EPERM)
+			FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: cannot drop the bounding set", errno);
+	return OK;
+}
+
 struct err sandbox_drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
-	/* The bounding set needs CAP_SETPCAP.  Without it there is nothing to gain a capability from either: execve() cannot,
-	 * with no_new_privs. */
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EPERM)
-			FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: cannot drop the bounding set", errno);
+	TRY(sandbox_drop_bounding());
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
 		FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: cannot clear ambient capabilities", errno);
 	if (syscall(SYS_capset, &header, none) != 0)
@@ -97,6 +103,7 @@ struct err sandbox_enter(const struct sandbox_options *o)
 {
 	int abi = 0;
 
+	tzset(); /* glibc reads /etc/localtime at the first gmtime_r(), though UTC needs nothing of it */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: no_new_privs", errno);
 	TRY(sandbox_drop_capabilities());
 #ifndef SIGNET_SANITIZED /* LeakSanitizer traces its own process at the end */

@@ -16,6 +16,7 @@
 #include "daemon/fds.h"
 #include "daemon/listen.h"
 #include "daemon/notify.h"
+#include "daemon/sandbox.h"
 
 #define KEK_NAME "key-encryption-key"
 #define OWN_FILES 256 /* descriptors beside connections: channels, memfds, listening sockets; ours */
@@ -35,12 +36,9 @@ static struct err start_user(struct start *s)
 	return OK;
 }
 
-/* Where our own program is, the others are.  LIBEXECDIR is for a signetd that is installed apart from them. */
+/* Where our own program is, the others are.  /proc/self/exe is past symbolic links: /usr/sbin/signetd may be one. */
 static struct err start_programs(struct start *s)
 {
-#ifdef LIBEXECDIR
-	(void)snprintf(s->at_text, sizeof(s->at_text), "%s", LIBEXECDIR);
-#else
 	ssize_t n = readlink("/proc/self/exe", s->at_text, sizeof(s->at_text) - 1);
 	char *slash;
 
@@ -49,7 +47,6 @@ static struct err start_programs(struct start *s)
 	s->at_text[n] = '\0';
 	slash = strrchr(s->at_text, '/');
 	if (slash != NULL) *slash = '\0';
-#endif
 	s->at = s->at_text;
 	s->bin_dir = open(s->at_text[0] == '\0' ? "/" : s->at_text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->bin_dir < 0) FAIL_BY(ERR_UNAVAILABLE, "start: no directory of programs", errno);
@@ -203,6 +200,7 @@ static struct err start_named_kek(struct start *s)
 static struct err start_become(struct start *s)
 {
 	s->at = s->user.name;
+	TRY(sandbox_drop_bounding());
 	return user_become(&s->user);
 }
 

@@ -159,6 +159,7 @@ static const struct call keeper_calls[] = {
 	ANY_("mlock", "OpenSSL's secure heap"),
 	ANY_("getsockopt", "channels"),
 	ANY_("setsockopt", "channels"),
+	ANY_("shutdown", "a peer that broke its table"),
 };
 
 /* Starting a program: what the dynamic loader and a child's own setup do before the child's stricter sandbox. */

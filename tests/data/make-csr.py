@@ -262,7 +262,7 @@ def csr_variants():
         "san-nul-in-email": csr(attrs=one_san(tlv(0x81, b"a@b\0c"))), "san-ip-5": csr(attrs=one_san(tlv(0x87, b"\1\2\3\4\5"))),
         "san-ip-0": csr(attrs=one_san(tlv(0x87))), "san-ip-8-mask": csr(attrs=one_san(tlv(0x87, b"\0" * 8))),
         "san-tag-9": csr(attrs=one_san(tlv(0x89, b"x"))), "san-uri-constructed": csr(attrs=one_san(tlv(0xA6, tlv(0x16, ID.encode())))),
-        "san-other-name-bare": csr(attrs=one_san(tlv(0xA0, tlv(6, b"\x2a"), tlv(0x0C, b"x")))), "san-x400": csr(attrs=one_san(tlv(0xA3, b"\x30\x00"))),
+        "san-other-name-bare": csr(attrs=one_san(tlv(0xA0, tlv(6, b"\x2a"), tlv(0x0C, b"x")))), "san-other-name-pdv": csr(attrs=one_san(tlv(0xA0, tlv(6, b"\x2a"), tlv(0xA0, tlv(0x2B, b"\1\5"))))), "san-x400": csr(attrs=one_san(tlv(0xA3, b"\x30\x00"))),
         "65-names": csr(attrs=one_san(*[uri()] * 65)), "33-extensions": csr(attrs=attributes(request_ext(*[tlv(0x30, tlv(6, bytes([0x2A, i])), tlv(4)) for i in range(33)]))),
         "sha1": csr(alg=SHA1_EC, hash_=hashes.SHA1()), "alg-with-null": csr(alg=bytes.fromhex("300c06082a8648ce3d0403020500")),
         "alg-of-rsa": csr(alg=bytes.fromhex("300d06092a864886f70d01010b0500")), "signature-unused-bits": tlv(0x30, parts[0], parts[1], b"\x03" + parts[2][1:2] + b"\x01" + parts[2][3:]),

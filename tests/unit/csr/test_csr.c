@@ -54,6 +54,7 @@ static const struct {
 	{ "bad-san-nul-in-email.der", "x509: NUL in a subject alternative name" },
 	{ "bad-san-nul-in-uri.der", "x509: NUL in a subject alternative name" },
 	{ "bad-san-other-name-bare.der", "der: unexpected type" },
+	{ "bad-san-other-name-pdv.der", "x509: type is not supported" }, /* found by fuzz_csr */
 	{ "bad-san-tag-9.der", "x509: unknown kind of subject alternative name" },
 	{ "bad-san-trailing.der", "der: trailing bytes" },
 	{ "bad-san-uri-constructed.der", "x509: unknown kind of subject alternative name" },

@@ -1,0 +1,196 @@
+"""What a certificate costs.  Server CPU is the sum over all threads of all processes of the daemon (schedstat, nanoseconds); the
+floor is one P-256 verify and one P-256 sign by `openssl speed` in the same run.  Load: h2load (nghttp2), which nobody here wrote;
+grpcio where h2load cannot go (client certificates)."""
+import argparse
+import concurrent.futures
+import pathlib
+import re
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "integration"))
+from harness import PATH, Signet, decode_response, encode_request, key_pem, make_csr, make_key  # noqa: E402
+from tokens import Issuer  # noqa: E402
+
+ID = "spiffe://example.org/ns/web/sa/shop"
+AIM = {(2, 16): 1.25, (64, 1): 1.4}
+
+
+def pids(signet):
+    out, todo = [], [signet.process.pid]
+    while todo:
+        pid = todo.pop()
+        out.append(pid)
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            todo += [int(c) for c in (task / "children").read_text().split()]
+    return out
+
+
+def cpu_us(signet):
+    """CPU of the whole daemon so far, and of each of its programs."""
+    by = {}
+    for pid in pids(signet):
+        name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            by[name] = by.get(name, 0) + int((task / "schedstat").read_text().split()[0]) / 1000
+    return by
+
+
+def pss_kib(signet):
+    return sum(int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{p}/smaps_rollup").read_text(), re.M)[1]) for p in pids(signet))
+
+
+def floor_us(seconds):
+    out = subprocess.run(["openssl", "speed", "-seconds", str(seconds), "ecdsap256"], capture_output=True, text=True).stdout
+    sign, verify = re.search(r"nistp256\).*?([\d.]+)s\s+([\d.]+)s", out).groups()
+    numbers = re.search(r"nistp256\)\s+\S+s\s+\S+s\s+([\d.]+)\s+([\d.]+)", out).groups()
+    return 1e6 / float(numbers[0]), 1e6 / float(numbers[1])
+
+
+class Load:
+    def __init__(self, signet, work):
+        self.signet, self.work = signet, work
+        self.body = work / "body"
+        message = encode_request(make_csr(make_key(), ID))
+        self.body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
+
+    def h2load(self, n, connections, streams, token):
+        log = self.work / "log"
+        log.unlink(missing_ok=True)
+        threads = 1
+        r = subprocess.run(["h2load", "-n", str(n), "-c", str(connections), "-m", str(streams), "-t", str(threads), "-d", self.body,
+                            "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "authorization: Bearer " + token,
+                            f"--log-file={log}", f"https://localhost:{self.signet.port}{PATH}"], capture_output=True, text=True)
+        if r.returncode != 0:
+            raise SystemExit("h2load: " + r.stdout + r.stderr)
+        return sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+
+    def measure(self, run, n):
+        """(CPU per certificate, its share by program, certificates a second, sorted latencies in us); every one must succeed."""
+        before_n = self.signet.metric("citadel_server_success_cert_issuance_count")
+        before, start = cpu_us(self.signet), time.monotonic()
+        latencies = run()
+        took = time.monotonic() - start
+        time.sleep(0.05)
+        after = cpu_us(self.signet)
+        issued = self.signet.metric("citadel_server_success_cert_issuance_count") - before_n
+        if issued != n:
+            raise SystemExit(f"bench: {issued:.0f} of {n} were issued:\n" + self.signet.log()[-2000:])
+        by = {k: (v - before.get(k, 0)) / n for k, v in after.items()}
+        return sum(by.values()), by, n / took, latencies
+
+
+def percentile(sorted_values, p):
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * p))] if sorted_values else 0
+
+
+def median_run(load, run, n, rounds):
+    runs = sorted((load.measure(run, n) for _ in range(rounds)), key=lambda r: r[0])
+    return runs[len(runs) // 2]
+
+
+def mtls_run(signet, key, chain, n, channels, streams):
+    """grpcio; each channel is a connection; `streams` in flight on each."""
+    message = encode_request(make_csr(make_key(), ID))
+    opened = [signet.channel(key, chain) for _ in range(channels)]
+    calls = [c.unary_unary(PATH, request_serializer=lambda b: b, response_deserializer=decode_response) for c in opened]
+    latencies = []
+
+    def worker(call, count):
+        for _ in range(count):
+            start = time.monotonic()
+            call(message, timeout=30)
+            latencies.append(int((time.monotonic() - start) * 1e6))
+
+    with concurrent.futures.ThreadPoolExecutor(channels * streams) as pool:
+        for f in [pool.submit(worker, c, n // (channels * streams)) for c in calls for _ in range(streams)]:
+            f.result()
+    for c in opened:
+        c.close()
+    return sorted(latencies)
+
+
+def idle_connections(signet, n):
+    """Opens n connections that have finished TLS and the HTTP/2 preface, and keeps them."""
+    context = ssl.create_default_context(cadata=signet.roots())
+    context.set_alpn_protocols(["h2"])
+    out = []
+    for _ in range(n):
+        s = context.wrap_socket(socket.create_connection(("127.0.0.1", signet.port)), server_hostname="localhost")
+        s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+        s.settimeout(5)
+        s.recv(100)
+        out.append(s)
+    return out
+
+
+def print_row(name, floor, result):
+    cpu, by, rate, latencies = result
+    share = "  ".join(f"{k.replace('signet-', '')} {v:.1f}" for k, v in sorted(by.items()) if v >= 0.05)
+    print(f"{name:34} {cpu:8.1f} {cpu / floor:7.2f} {rate:9.0f} {percentile(latencies, .5) / 1000:8.2f} {percentile(latencies, .99) / 1000:8.2f} "
+          f"{percentile(latencies, .999) / 1000:8.2f}   {share}", flush=True)
+
+
+def bench(args):
+    work = pathlib.Path(tempfile.mkdtemp(prefix="signet-bench-"))
+    ec, rsa = Issuer("https://ec.example", "ES256"), Issuer("https://rsa.example", "RS256")
+    config = ("log:\n  level: info\n  format: text\njwt_issuers:\n"
+              + "".join(f"  - name: {n}\n    issuer: {i.url}\n    jwks_file: {i.write(work)}\n    audiences: [istio-ca]\n    kind: kubernetes\n"
+                        for n, i in (("ec", ec), ("rsa", rsa))))
+    claims = {"sub": "system:serviceaccount:web:shop", "aud": ["istio-ca"]}
+    sign, verify = floor_us(1 if args.quick else 3)
+    floor = sign + verify
+    print(f"floor of this run: verify {verify:.1f} us + sign {sign:.1f} us = {floor:.1f} us (openssl speed ecdsap256)\n")
+    n, rounds = (2000, 1) if args.quick else (20000, 3)
+    with Signet(config) as signet:
+        load = Load(signet, work)
+        es, rs = ec.token(claims), rsa.token(claims)
+        rest = pss_kib(signet)
+        print(f"{'':34} {'us CPU':>8} {'x floor':>7} {'certs/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'p99.9':>8}   us CPU by process")
+        load.h2load(500, 2, 16, es)
+        for c, m in ((2, 16), (64, 1), (4, 64), (4, 32), (1, 1)):
+            count = n if (c, m) != (1, 1) else n // 10
+            aim = f" (aim {AIM[c, m]})" if (c, m) in AIM else ""
+            print_row(f"ES256 token, {c} x {m}{aim}", floor, median_run(load, lambda: load.h2load(count, c, m, es), count, rounds))
+        print_row("RS256 token, 2 x 16", floor, median_run(load, lambda: load.h2load(n, 2, 16, rs), n, rounds))
+        count = n // 10 // 32 * 32
+        key = make_key()
+        chain = "".join(signet.ask(make_csr(key, ID), token=signet.token(ID))).encode()
+        print_row("client certificate, 2 x 16 (grpcio)", floor,
+                  median_run(load, lambda: mtls_run(signet, key_pem(key), chain, count, 2, 16), count, rounds))
+        count = 500
+        print_row("a new connection each, 8 at a time", floor, median_run(
+            load, lambda: sorted(sum((load.h2load(8, 8, 1, es) for _ in range(count // 8)), [])), count // 8 * 8, 1))
+        before = pss_kib(signet)
+        held = idle_connections(signet, 1000)
+        with_idle = pss_kib(signet)
+        for s in held:
+            s.close()
+        print(f"\nmemory (PSS of the whole daemon): {rest / 1024:.1f} MiB at rest; {(with_idle - before) / 1000:.1f} KiB for each of 1 000 idle connections")
+        if args.million:
+            print_million(signet, load, es, floor)
+    return 0
+
+
+def print_million(signet, load, token, floor):
+    have = int(signet.metric("signet_store_records"))
+    first = median_run(load, lambda: load.h2load(20000, 4, 32, token), 20000, 3)
+    while have < 1_000_000:
+        load.h2load(100000, 4, 64, token)
+        have = int(signet.metric("signet_store_records"))
+    last = median_run(load, lambda: load.h2load(20000, 4, 32, token), 20000, 3)
+    print_row("4 x 32 with few records", floor, first)
+    print_row(f"4 x 32 with {have} records", floor, last)
+    print(f"memory with {have} records: {pss_kib(signet) / 1024:.1f} MiB (pages of the map that are in the page cache count)")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="small counts, one round")
+    parser.add_argument("--million", action="store_true", help="go on to a million records")
+    sys.exit(bench(parser.parse_args()))

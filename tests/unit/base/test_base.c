@@ -1,0 +1,181 @@
+/* Buffers are bounded, the codec takes all or nothing, log lines cannot be forged, metrics add up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/own.h"
+#include "base/wire.h"
+
+static void test_buffer_never_exceeds_its_bound(void **state)
+{
+	AUTO(buf) struct buf b = { .max = 10 };
+
+	(void)state;
+	assert_int_equal(buf_put(&b, "0123456789", 10).code, ERR_OK);
+	assert_int_equal(buf_put(&b, "x", 1).code, ERR_RESOURCE_EXHAUSTED);
+	assert_int_equal(b.len, 10);
+	buf_drop(&b, 4);
+	assert_true(bytes_is(buf_view(&b), "456789"));
+	buf_drop(&b, 99);
+	assert_int_equal(b.len, 0);
+}
+
+static const struct {
+	const char *name, *hex;
+	enum err_code want;
+} strings[] = {
+	{ "whole", "0003616263", ERR_OK },
+	{ "empty", "0000", ERR_OK },
+	{ "refuses_cut_length", "00", ERR_INVALID_ARGUMENT },
+	{ "refuses_length_beyond_end", "0004616263", ERR_INVALID_ARGUMENT },
+	{ "refuses_nul", "0003610063", ERR_INVALID_ARGUMENT },
+	{ "refuses_longer_than_the_place", "00056162636465", ERR_INVALID_ARGUMENT },
+};
+
+static void test_codec_strings(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
+		uint8_t raw[16];
+		char out[5] = "????";
+		size_t n = strlen(strings[i].hex) / 2;
+		struct bytes in = BYTES(raw, n);
+
+		assert_int_equal(bytes_unhex(bytes_str(strings[i].hex), raw).code, ERR_OK);
+		if (wire_str(&in, out, sizeof(out)).code != strings[i].want) fail_msg("%s", strings[i].name);
+		if (strings[i].want != ERR_OK && (in.len != n || strcmp(out, "????") != 0)) fail_msg("%s: partial", strings[i].name);
+	}
+}
+
+static void test_codec_numbers_come_back(void **state)
+{
+	AUTO(buf) struct buf b = { .max = 64 };
+	struct bytes in;
+	uint8_t a;
+	uint16_t c;
+	uint32_t d;
+	uint64_t e;
+
+	(void)state;
+	assert_int_equal(wire_put_u8(&b, 0xfe).code, ERR_OK);
+	assert_int_equal(wire_put_u16(&b, 0xfedc).code, ERR_OK);
+	assert_int_equal(wire_put_u32(&b, 0xfedcba98).code, ERR_OK);
+	assert_int_equal(wire_put_u64(&b, 0xfedcba9876543210).code, ERR_OK);
+	in = buf_view(&b);
+	assert_int_equal(wire_u8(&in, &a).code, ERR_OK);
+	assert_int_equal(wire_u16(&in, &c).code, ERR_OK);
+	assert_int_equal(wire_u32(&in, &d).code, ERR_OK);
+	assert_int_equal(wire_end(&in).code, ERR_INVALID_ARGUMENT);
+	assert_int_equal(wire_u64(&in, &e).code, ERR_OK);
+	assert_int_equal(wire_end(&in).code, ERR_OK);
+	assert_true(a == 0xfe && c == 0xfedc && d == 0xfedcba98 && e == 0xfedcba9876543210);
+	assert_int_equal(wire_u8(&in, &a).code, ERR_INVALID_ARGUMENT);
+}
+
+static const struct {
+	const char *name, *value, *text, *json; /* what must be in the line */
+} values[] = {
+	{ "plain", "spiffe://td/a", " v=spiffe://td/a\n", "\"v\":\"spiffe://td/a\"}" },
+	{ "space", "a b", " v=\"a b\"\n", "\"v\":\"a b\"}" },
+	{ "empty", "", " v=\"\"\n", "\"v\":\"\"}" },
+	{ "newline_forges_no_line", "a\nlevel=info", " v=\"a\\x0alevel=info\"\n", "\"v\":\"a\\u000alevel=info\"}" },
+	{ "quote", "a\"b", " v=\"a\\\"b\"\n", "\"v\":\"a\\\"b\"}" },
+	{ "backslash", "a\\b", " v=\"a\\\\b\"\n", "\"v\":\"a\\\\b\"}" },
+	{ "escape_sequence", "\x1b[2J", " v=\"\\x1b[2J\"\n", "\"v\":\"\\u001b[2J\"}" },
+	{ "not_utf8", "a\xff" "b", " v=\"a\\xffb\"\n", "\"v\":\"a\\u00ffb\"}" },
+	{ "overlong_utf8", "\xc0\xaf", " v=\"\\xc0\\xaf\"\n", "\"v\":\"\\u00c0\\u00af\"}" },
+	{ "utf8", "\xc3\xa9", " v=\"\xc3\xa9\"\n", "\"v\":\"\xc3\xa9\"}" },
+};
+
+static void test_log_escapes_what_peers_say(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		for (int json = 0; json < 2; json++) {
+			struct log log = { .level = LOG_INFO, .json = json, .process = "test" };
+			struct field fields[] = { F_BYTES("v", bytes_str(values[i].value)), F_END };
+			char line[LOG_LINE_MAX + 1];
+
+			line[log_format(&log, LOG_INFO, "e", fields, line)] = '\0';
+			if (strstr(line, json ? values[i].json : values[i].text) == NULL) fail_msg("%s: %s", values[i].name, line);
+			if (strchr(line, '\n') != line + strlen(line) - 1) fail_msg("%s: not one line", values[i].name);
+		}
+	}
+}
+
+static void test_log_line_is_bounded(void **state)
+{
+	static char big[LOG_LINE_MAX];
+	struct log log = { .level = LOG_INFO, .process = "test" };
+	struct field fields[12];
+	char line[LOG_LINE_MAX + 1];
+	size_t n;
+
+	(void)state;
+	memset(big, '\x01', sizeof(big) - 1);
+	for (size_t i = 0; i < 11; i++) fields[i] = F_STR("v", big);
+	fields[11] = F_END;
+	n = log_format(&log, LOG_INFO, "e", fields, line);
+	assert_true(n <= LOG_LINE_MAX);
+	line[n] = '\0';
+	assert_non_null(strstr(line, " truncated=true\n"));
+}
+
+static void test_metrics_add_up_over_pages(void **state)
+{
+	struct metrics *pages[2];
+	AUTO(buf) struct buf out = { .max = 1 << 20 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		AUTO(fd) int fd = -1;
+
+		assert_int_equal(metrics_create(&fd).code, ERR_OK);
+		assert_int_equal(metrics_map(fd, true, &pages[i]).code, ERR_OK);
+		metric_add(pages[i], M_SUCCESS, 3);
+		metric_set(pages[i], M_ROOT_EXPIRY, (uint64_t)(100 + i));
+		metric_observe(pages[i], H_REQUEST, 150);
+	}
+	metric_observe(pages[0], H_REQUEST, INT64_MAX);
+	assert_int_equal(metrics_render(pages, 2, &out).code, ERR_OK);
+	assert_int_equal(buf_put(&out, "", 1).code, ERR_OK);
+	assert_non_null(strstr((char *)out.data, "\ncitadel_server_success_cert_issuance_count 6\n"));
+	assert_non_null(strstr((char *)out.data, "\ncitadel_server_root_cert_expiry_timestamp 101\n"));
+	assert_non_null(strstr((char *)out.data, "\ncitadel_server_csr_sign_err_count{error=\"TTL_ERROR\"} 0\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_request_seconds_bucket{le=\"0.0001\"} 0\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_request_seconds_bucket{le=\"0.0002\"} 2\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_request_seconds_bucket{le=\"+Inf\"} 3\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_request_seconds_count 3\n"));
+}
+
+static void test_clock_text(void **state)
+{
+	char out[CLOCK_TEXT_MAX];
+
+	(void)state;
+	clock_text(0, out);
+	assert_string_equal(out, "1970-01-01T00:00:00Z");
+	clock_text(4102444800, out);
+	assert_string_equal(out, "2100-01-01T00:00:00Z");
+	clock_text(INT64_MAX, out);
+	assert_string_equal(out, "-");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buffer_never_exceeds_its_bound), cmocka_unit_test(test_codec_strings),
+		cmocka_unit_test(test_codec_numbers_come_back),        cmocka_unit_test(test_log_escapes_what_peers_say),
+		cmocka_unit_test(test_log_line_is_bounded),            cmocka_unit_test(test_metrics_add_up_over_pages),
+		cmocka_unit_test(test_clock_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

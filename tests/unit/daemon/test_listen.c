@@ -1,0 +1,222 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/own.h"
+#include "daemon/listen.h"
+
+static char dir[64];
+
+static const struct { const char *text, *host, *port; } accepted[] = {
+	{ ":15012", "", "15012" },
+	{ "127.0.0.1:0", "127.0.0.1", "0" },
+	{ "[::1]:65535", "::1", "65535" },
+	{ "[fe80::1%eth0]:1", "fe80::1%eth0", "1" },
+	{ "localhost:80", "localhost", "80" },
+};
+
+static const char *const refused[] = {
+	"", ":", "localhost", "localhost:", "localhost:x", "localhost:65536", "localhost:-1", "localhost:+1", "localhost: 1",
+	"localhost:123456", "localhost:80 ", "::1:80", "[::1]", "[::1]80", "[]:80", "[localhost]:80", "[::1:80", "::1]:80",
+	"a:b:80", "[[::1]]:80",
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:80",
+};
+
+static void addresses_are_split(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(accepted); i++) {
+		struct listen_address a;
+
+		if (listen_parse(accepted[i].text, &a).code != ERR_OK) fail_msg("refused %s", accepted[i].text);
+		assert_string_equal(a.host, accepted[i].host);
+		assert_string_equal(a.port, accepted[i].port);
+	}
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		struct listen_address a = { .host = "untouched" };
+
+		if (listen_parse(refused[i], &a).code != ERR_INVALID_ARGUMENT) fail_msg("took %s", refused[i]);
+		assert_string_equal(a.host, "untouched");
+	}
+}
+
+static in_port_t port_of(int fd)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	return ntohs(sin.sin_port);
+}
+
+static void a_tcp_address_can_be_taken_once(void **state)
+{
+	AUTO(fd) int first = -1, second = -1;
+	char text[32];
+	struct err e;
+
+	(void)state;
+	assert_int_equal(listen_tcp("127.0.0.1:0", &first).code, ERR_OK);
+	assert_int_equal(fcntl(first, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	assert_int_equal(fcntl(first, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+	(void)snprintf(text, sizeof(text), "127.0.0.1:%u", port_of(first));
+	e = listen_tcp(text, &second);
+	assert_int_equal(e.code, ERR_UNAVAILABLE);
+	assert_int_equal(e.cause, EADDRINUSE);
+	assert_int_equal(second, -1);
+	assert_int_equal(listen_tcp("no-such-host.invalid:1", &second).code, ERR_NOT_FOUND);
+}
+
+static void all_addresses_mean_ipv4_too(void **state)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	AUTO(fd) int fd = -1, client = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in6 own;
+	socklen_t len = sizeof(own);
+
+	(void)state;
+	assert_int_equal(listen_tcp(":0", &fd).code, ERR_OK);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &len), 0);
+	sin.sin_port = own.sin6_port; /* at the same place in sockaddr_in */
+	assert_int_equal(connect(client, (struct sockaddr *)&sin, sizeof(sin)), 0);
+}
+
+/* ---- unix ---- */
+
+static void a_unix_socket_is_for_owner_and_group(void **state)
+{
+	AUTO(fd) int fd = -1, second = -1;
+	char path[128];
+	struct stat st;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/sock", dir);
+	assert_int_equal(listen_unix(path, (uid_t)-1, (gid_t)-1, &fd).code, ERR_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
+	assert_int_equal(listen_unix(path, (uid_t)-1, (gid_t)-1, &second).code, ERR_ALREADY_EXISTS); /* it answers */
+	close(MOVE_FD(fd));
+	assert_int_equal(listen_unix(path, (uid_t)-1, (gid_t)-1, &second).code, ERR_OK); /* nobody does: left behind */
+	assert_int_equal(unlink(path), 0);
+}
+
+static void what_is_no_socket_is_never_removed(void **state)
+{
+	AUTO(fd) int fd = -1, file = -1;
+	char path[128], link[128];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/file", dir);
+	(void)snprintf(link, sizeof(link), "%s/link", dir);
+	file = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(listen_unix(path, (uid_t)-1, (gid_t)-1, &fd).code, ERR_ALREADY_EXISTS);
+	assert_int_equal(listen_unix(link, (uid_t)-1, (gid_t)-1, &fd).code, ERR_ALREADY_EXISTS);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(unlink(path), 0);
+	memset(path, 'a', 120);
+	path[0] = '/';
+	path[120] = '\0';
+	assert_int_equal(listen_unix(path, (uid_t)-1, (gid_t)-1, &fd).code, ERR_INVALID_ARGUMENT);
+	assert_int_equal(fd, -1);
+}
+
+/* ---- handed over ---- */
+
+static void hand_over(const char *pid, const char *count, const char *names)
+{
+	char own[16];
+
+	(void)snprintf(own, sizeof(own), "%d", getpid());
+	(void)setenv("LISTEN_PID", pid == NULL ? own : pid, 1);
+	(void)setenv("LISTEN_FDS", count, 1);
+	(void)setenv("LISTEN_FDNAMES", names, 1);
+}
+
+/* The test has cmocka's descriptors at 3 and above only if it opens any; it moves its own there. */
+static void put_at(int fd, int at)
+{
+	assert_int_equal(dup2(fd, at), at);
+}
+
+static void sockets_of_the_service_manager_are_told_apart(void **state)
+{
+	AUTO(fd) int tcp = -1, metrics = -1, admin = -1;
+	struct listen_inherited got;
+	char path[128];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/handed", dir);
+	assert_int_equal(listen_tcp("127.0.0.1:0", &tcp).code, ERR_OK);
+	assert_int_equal(listen_tcp("127.0.0.1:0", &metrics).code, ERR_OK);
+	assert_int_equal(listen_unix(path, (uid_t)-1, (gid_t)-1, &admin).code, ERR_OK);
+	tcp = fcntl(tcp, F_DUPFD, 20);
+	metrics = fcntl(metrics, F_DUPFD, 20);
+	admin = fcntl(admin, F_DUPFD, 20);
+	put_at(metrics, 3);
+	put_at(admin, 4);
+	put_at(tcp, 5);
+	hand_over(NULL, "3", "metrics:admin:clients");
+	assert_int_equal(listen_inherit(&got).code, ERR_OK);
+	assert_int_equal(got.metrics, 3);
+	assert_int_equal(got.admin, 4);
+	assert_int_equal(got.front, 5);
+	assert_int_equal(fcntl(5, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	hand_over(NULL, "3", ""); /* two TCP sockets without a name */
+	assert_int_equal(listen_inherit(&got).code, ERR_INVALID_ARGUMENT);
+	hand_over("1", "3", ""); /* meant for another process */
+	assert_int_equal(listen_inherit(&got).code, ERR_OK);
+	assert_int_equal(got.front, -1);
+	hand_over(NULL, "4", "");
+	assert_int_equal(listen_inherit(&got).code, ERR_INVALID_ARGUMENT);
+	put_at(socket(AF_INET, SOCK_STREAM, 0), 3); /* does not listen */
+	hand_over(NULL, "1", "");
+	assert_int_equal(listen_inherit(&got).code, ERR_INVALID_ARGUMENT);
+	assert_int_equal(unlink(path), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/signet-listen-XXXXXX");
+	return mkdtemp(dir) == NULL ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_are_split),
+		cmocka_unit_test(what_is_no_address_is_refused),
+		cmocka_unit_test(a_tcp_address_can_be_taken_once),
+		cmocka_unit_test(all_addresses_mean_ipv4_too),
+		cmocka_unit_test(a_unix_socket_is_for_owner_and_group),
+		cmocka_unit_test(what_is_no_socket_is_never_removed),
+		cmocka_unit_test(sockets_of_the_service_manager_are_told_apart),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,464 @@
+/* The real sandbox of each role, entered in a child: what it forbids kills it, what it needs works. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/own.h"
+#include "daemon/sandbox.h"
+
+#define K (1 << SANDBOX_KEEPER)
+#define F (1 << SANDBOX_FRONT)
+#define A (1 << SANDBOX_ADMIN)
+#define M (1 << SANDBOX_MONITOR)
+
+static char dir[64];           /* data_dir and run_dir of the sandboxes */
+static int dir_fd, listening;  /* opened before, as the monitor does */
+static const struct log quiet = { .level = LOG_ERROR, .process = "test" };
+static const char *const role_names[] = { "monitor", "keeper", "front", "admin" };
+
+static struct err enter(enum sandbox_role role)
+{
+	return sandbox_enter(&(struct sandbox_options){ .role = role, .data_dir = role == SANDBOX_KEEPER ? dir_fd : -1,
+	                                                .run_dir = role == SANDBOX_MONITOR ? dir_fd : -1, .files = 64,
+	                                                .log = &quiet });
+}
+
+/* Wait status of a child that enters the role's sandbox and then does that; its result is its exit status. */
+static int in_sandbox(enum sandbox_role role, int (*what)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (enter(role).code != ERR_OK) _exit(99);
+		_exit(what());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+#ifndef SIGNET_SANITIZED
+/* ---- what kills ---- */
+
+static int do_socket(void) { return socket(AF_INET, SOCK_STREAM, 0) < 0; }
+static int do_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM, 0) < 0; }
+static int do_connect(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = "/x" };
+	return connect(listening, (struct sockaddr *)&sun, sizeof(sun)) < 0;
+}
+static int do_bind(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = "/x" };
+	return bind(listening, (struct sockaddr *)&sun, sizeof(sun)) < 0;
+}
+static int do_listen(void) { return listen(listening, 1) < 0; }
+static int do_accept(void) { return accept4(listening, NULL, NULL, SOCK_CLOEXEC) < 0 && errno != EAGAIN; }
+static int do_open_passwd(void) { return open("/etc/passwd", O_RDONLY) < 0; }
+static int do_stat_passwd(void)
+{
+	struct stat st;
+	return stat("/etc/passwd", &st) < 0;
+}
+static int do_exec(void)
+{
+	char *argv[] = { (char *)(uintptr_t)"true", NULL };
+	return execve("/bin/true", argv, NULL) < 0;
+}
+static int do_fork(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) _exit(0);
+	return pid < 0 || waitpid(pid, NULL, 0) != pid;
+}
+static int do_vfork(void) { return (int)syscall(SYS_vfork); }
+static int do_clone_newuser(void) { return (int)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL); }
+static int do_unshare(void) { return unshare(CLONE_NEWUSER) < 0; }
+static int do_kill_parent(void) { return kill(getppid(), 0) < 0; }
+static int do_kill_self(void) { return kill(getpid(), 0) < 0; }
+static int do_ptrace(void) { return ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0; }
+static int do_process_vm(void)
+{
+	struct iovec v = { 0 };
+	return syscall(SYS_process_vm_readv, getpid(), &v, 1, &v, 1, 0) < 0;
+}
+static int do_mmap_exec(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
+}
+static int do_mprotect_exec(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return mprotect(p, 4096, PROT_READ | PROT_EXEC) < 0;
+}
+static int do_pkey_mprotect(void) { return syscall(SYS_pkey_mprotect, &quiet, 4096, PROT_EXEC, 0) < 0; }
+static int do_setuid(void) { return setuid(0) < 0; }
+static int do_prctl_dumpable(void) { return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0; }
+static int do_memfd(void) { return memfd_create("x", 0) < 0; }
+static int do_fcntl_owner(void) { return fcntl(listening, F_SETOWN, getpid()) < 0; }
+static int do_ioctl_tiocsti(void) { return ioctl(0, TIOCSTI, "x") < 0; }
+static int do_mount(void) { return syscall(SYS_mount, "", "/", "", 0, NULL) < 0; }
+static int do_bpf(void) { return syscall(SYS_bpf, 0, NULL, 0) < 0; }
+static int do_keyctl(void) { return syscall(SYS_keyctl, 0, 0, 0, 0, 0) < 0; }
+static int do_perf(void) { return syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0) < 0; }
+static int do_userfaultfd(void) { return syscall(SYS_userfaultfd, 0) < 0; }
+static int do_no_such_call(void) { return syscall(4000) < 0; }
+#ifdef __x86_64__
+static int do_int80(void) /* the 32-bit getpid: another architecture's numbers mean other calls */
+{
+	long r;
+	__asm__ volatile("int $0x80" : "=a"(r) : "a"(20) : "memory");
+	return r < 0;
+}
+static int do_x32(void) { return syscall(0x40000000 | SYS_getpid) < 0; }
+#endif
+
+static const struct { const char *name; int (*what)(void); int kills; } forbidden[] = {
+	{ "socket(AF_INET)", do_socket, K | F | A | M },
+	{ "socket(AF_UNIX)", do_unix_socket, K | F | A | M },
+	{ "connect", do_connect, K | F | A | M },
+	{ "bind", do_bind, K | F | A | M },
+	{ "listen", do_listen, K | F | A | M },
+	{ "accept4", do_accept, K },
+	{ "open", do_open_passwd, F | A },
+	{ "stat", do_stat_passwd, F | A },
+	{ "execve", do_exec, K | F | A },
+	{ "fork", do_fork, K | F | A },
+	{ "vfork", do_vfork, K | F | A | M },
+	{ "clone(CLONE_NEWUSER)", do_clone_newuser, K | F | A | M },
+	{ "unshare", do_unshare, K | F | A | M },
+	{ "kill another", do_kill_parent, K | F | A },
+	{ "kill", do_kill_self, K | F | A },
+	{ "ptrace", do_ptrace, K | F | A | M },
+	{ "process_vm_readv", do_process_vm, K | F | A | M },
+	{ "mmap(PROT_EXEC)", do_mmap_exec, K | F | A },
+	{ "mprotect(PROT_EXEC)", do_mprotect_exec, K | F | A },
+	{ "pkey_mprotect", do_pkey_mprotect, K | F | A | M },
+	{ "setuid", do_setuid, K | F | A | M },
+	{ "prctl", do_prctl_dumpable, K | F | A },
+	{ "memfd_create", do_memfd, F | A },
+	{ "fcntl(F_SETOWN)", do_fcntl_owner, K | F | A | M },
+	{ "ioctl(TIOCSTI)", do_ioctl_tiocsti, K | F | A | M },
+	{ "mount", do_mount, K | F | A | M },
+	{ "bpf", do_bpf, K | F | A | M },
+	{ "keyctl", do_keyctl, K | F | A | M },
+	{ "perf_event_open", do_perf, K | F | A | M },
+	{ "userfaultfd", do_userfaultfd, K | F | A | M },
+	{ "a call of the future", do_no_such_call, K | F | A | M },
+#ifdef __x86_64__
+	{ "int 0x80", do_int80, K | F | A | M },
+	{ "an x32 call", do_x32, K | F | A | M },
+#endif
+};
+
+static void what_a_role_does_not_need_kills_it(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(forbidden); i++)
+		for (int role = 0; role < SANDBOX_ROLES; role++) {
+			bool want = (forbidden[i].kills & (1 << role)) != 0;
+			int status = in_sandbox((enum sandbox_role)role, forbidden[i].what);
+
+			if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) != want)
+				fail_msg("%s in %s: wait status 0x%x", forbidden[i].name, role_names[role], (unsigned)status);
+		}
+}
+
+/* ---- what the file system refuses (Landlock), to those that may call open() at all ---- */
+
+static int is_refused(int fd) { return fd < 0 && errno == EACCES ? 0 : 1; }
+static int refused_passwd(void) { return is_refused(open("/etc/passwd", O_RDONLY)); }
+static int refused_write(void) { return is_refused(open("/tmp/signet-sandbox-must-not-be", O_WRONLY | O_CREAT, 0600)); }
+static int refused_above(void) { return is_refused(openat(dir_fd, "..", O_RDONLY | O_DIRECTORY)); }
+static int refused_mkdir(void) { return is_refused(mkdir("/tmp/signet-sandbox-must-not-be", 0700)); }
+static int refused_unlink(void) { return is_refused(unlink("/tmp/signet-sandbox-other")); }
+static int refused_unlinkat(void) { return is_refused(unlinkat(AT_FDCWD, "/tmp/signet-sandbox-other", 0)); }
+static int refused_symlink_out(void) { return is_refused(openat(dir_fd, "link", O_RDONLY)); }
+static int refused_in_run_dir(void) { return is_refused(openat(dir_fd, "new", O_WRONLY | O_CREAT, 0600)); }
+
+static const struct { const char *name; int (*what)(void); enum sandbox_role role; } refused[] = {
+	{ "reading /etc/passwd", refused_passwd, SANDBOX_KEEPER },
+	{ "a symbolic link that leads out", refused_symlink_out, SANDBOX_KEEPER },
+	{ "the directory above", refused_above, SANDBOX_KEEPER },
+	{ "a file elsewhere", refused_write, SANDBOX_KEEPER },
+	{ "a directory elsewhere", refused_mkdir, SANDBOX_KEEPER },
+	{ "removing elsewhere", refused_unlink, SANDBOX_KEEPER },
+	{ "a file elsewhere", refused_write, SANDBOX_MONITOR },
+	{ "a file in run_dir", refused_in_run_dir, SANDBOX_MONITOR },
+	{ "removing elsewhere", refused_unlinkat, SANDBOX_MONITOR },
+};
+
+static void landlock_keeps_a_role_in_its_directory(void **state)
+{
+	int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1), other;
+
+	(void)state;
+	if (abi < 1) skip(); /* a kernel without it: seccomp alone, and the log says so */
+	other = open("/tmp/signet-sandbox-other", O_WRONLY | O_CREAT, 0600);
+	close(other);
+	assert_int_equal(symlinkat("/etc/passwd", dir_fd, "link"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		int status = in_sandbox(refused[i].role, refused[i].what);
+
+		if (status != 0) fail_msg("%s by %s: wait status 0x%x", refused[i].name, role_names[refused[i].role], (unsigned)status);
+	}
+	assert_int_equal(unlinkat(dir_fd, "link", 0), 0);
+	assert_int_equal(unlink("/tmp/signet-sandbox-other"), 0);
+}
+#else
+static void a_sanitized_build_has_no_seccomp(void **state)
+{
+	(void)state;
+	assert_int_equal(sandbox_seccomp(SANDBOX_KEEPER).code, ERR_OK);
+	assert_int_equal(prctl(PR_GET_SECCOMP, 0, 0, 0, 0), 0);
+}
+#endif
+
+/* ---- what must work ---- */
+
+static void *thread(void *arg)
+{
+	void *p = malloc(1 << 20); /* an arena of its own */
+
+	memset(p, 1, 1 << 20);
+	free(p);
+	return arg;
+}
+static int can_start_a_thread(void)
+{
+	pthread_t t;
+	return pthread_create(&t, NULL, thread, NULL) != 0 || pthread_join(t, NULL) != 0;
+}
+static int can_keep_files(void)
+{
+	AUTO(fd) int fd = openat(dir_fd, "kept", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	void *p;
+
+	if (fd < 0 || ftruncate(fd, 8192) != 0 || pwrite(fd, "x", 1, 4096) != 1 || fdatasync(fd) != 0) return 1;
+	if (fcntl(fd, F_SETLK, &lock) != 0) return 2;
+	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED || msync(p, 8192, MS_SYNC) != 0 || munmap(p, 8192) != 0) return 3;
+	if (renameat(dir_fd, "kept", dir_fd, "kept2") != 0) return 4;
+	return unlinkat(dir_fd, "kept2", 0) != 0;
+}
+static int can_seal_memory(void)
+{
+	AUTO(fd) int fd = memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 || write(fd, "x", 1) != 1 || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) != 0;
+}
+static int can_serve(void)
+{
+	AUTO(fd) int ep = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	if (ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, listening, &ev) != 0) return 1;
+	if (epoll_wait(ep, &ev, 1, 0) != 0) return 2;
+	return accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) != -1 || errno != EAGAIN;
+}
+static int can_ask_for_uring(void) { return syscall(SYS_io_uring_setup, 1, NULL) != -1 || errno == 0; }
+static int can_allocate(void)
+{
+	char *p = malloc(64 << 20), *q;
+
+	if (p == NULL) return 1;
+	memset(p, 1, 64 << 20);
+	q = realloc(p, 128 << 20);
+	free(q);
+	return q == NULL;
+}
+static int can_start_and_kill(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	if (pid < 0 || kill(pid, SIGKILL) != 0 || waitpid(pid, &status, 0) != pid) return 1;
+	return !WIFSIGNALED(status);
+}
+static int can_execute(void)
+{
+	char *argv[] = { (char *)(uintptr_t)"true", NULL };
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execve("/bin/true", argv, NULL);
+		_exit(1);
+	}
+	return waitpid(pid, &status, 0) != pid || status != 0;
+}
+static int can_read_files(void)
+{
+	AUTO(fd) int fd = open("/etc/passwd", O_RDONLY);
+	return fd < 0;
+}
+static int can_remove_its_socket(void) { return unlinkat(dir_fd, "socket", 0) != 0; }
+static int can_read_the_boot_id(void)
+{
+	AUTO(fd) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char c;
+	return fd < 0 || read(fd, &c, 1) != 1;
+}
+static int can_log(void) /* with the time in UTC */
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	return gmtime_r(&now, &tm) == NULL || write(2, "", 0) != 0;
+}
+
+static const struct { const char *name; int (*what)(void); int roles; } allowed[] = {
+	{ "log", can_log, K | F | A | M },
+	{ "large allocations", can_allocate, K | F | A | M },
+	{ "io_uring is not there", can_ask_for_uring, K | F | A | M },
+	{ "a thread", can_start_a_thread, K },
+	{ "files below data_dir", can_keep_files, K },
+	{ "sealed memfds", can_seal_memory, K | M },
+	{ "the boot's name", can_read_the_boot_id, K },
+	{ "accepting", can_serve, F | A },
+	{ "a child, and its end", can_start_and_kill, M },
+	{ "a program", can_execute, M },
+	{ "reading files again", can_read_files, M },
+	{ "removing the admin socket", can_remove_its_socket, M },
+};
+
+static void what_a_role_needs_works(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
+		for (int role = 0; role < SANDBOX_ROLES; role++) {
+			int status;
+
+			if ((allowed[i].roles & (1 << role)) == 0) continue;
+			assert_true(mknodat(dir_fd, "socket", S_IFSOCK | 0600, 0) == 0 || errno == EEXIST);
+			status = in_sandbox((enum sandbox_role)role, allowed[i].what);
+			if (status != 0) fail_msg("%s in %s: wait status 0x%x", allowed[i].name, role_names[role], (unsigned)status);
+		}
+	(void)unlinkat(dir_fd, "socket", 0);
+}
+
+/* ---- what the kernel says of a process in there ---- */
+
+static void status_field(pid_t pid, const char *field, char out[64])
+{
+	char path[64], line[256];
+	size_t len = strlen(field);
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	out[0] = '\0';
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, field, len) == 0 && line[len] == ':') (void)sscanf(line + len + 1, " %63s", out);
+	fclose(f);
+}
+
+static const struct { const char *field, *want; } kernel_says[] = {
+	{ "NoNewPrivs", "1" },
+	{ "CapInh", "0000000000000000" },
+	{ "CapPrm", "0000000000000000" },
+	{ "CapEff", "0000000000000000" },
+	{ "CapAmb", "0000000000000000" },
+#ifndef SIGNET_SANITIZED
+	{ "Seccomp", "2" },
+#endif
+};
+
+static void a_process_has_nothing_left_to_give_up(void **state)
+{
+	(void)state;
+	for (int role = 0; role < SANDBOX_ROLES; role++) {
+		int ready[2], status;
+		struct rlimit core;
+		char byte, got[64];
+		pid_t pid;
+
+		assert_int_equal(pipe(ready), 0);
+		pid = fork();
+		if (pid == 0) {
+			close(ready[0]);
+			if (enter((enum sandbox_role)role).code != ERR_OK) _exit(99);
+			(void)!write(ready[1], "x", 1);
+			for (;;) (void)poll(NULL, 0, 1000);
+		}
+		close(ready[1]);
+		assert_int_equal(read(ready[0], &byte, 1), 1);
+		for (size_t i = 0; i < ARRAY_LEN(kernel_says); i++) {
+			status_field(pid, kernel_says[i].field, got);
+			if (strcmp(got, kernel_says[i].want) != 0) fail_msg("%s: %s %s", role_names[role], kernel_says[i].field, got);
+		}
+		status_field(pid, "CapBnd", got);
+		if (getuid() == 0) assert_string_equal(got, "0000000000000000");
+		assert_int_equal(prlimit(pid, RLIMIT_CORE, NULL, &core), 0);
+		assert_int_equal(core.rlim_max, 0);
+		assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &core), 0);
+		assert_true(core.rlim_max <= 64);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		close(ready[0]);
+	}
+}
+
+static int setup(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/signet-sandbox-XXXXXX");
+	if (mkdtemp(dir) == NULL) return -1;
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* an autobind name: nothing is left in the file system */
+	listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (bind(listening, (struct sockaddr *)&sun, sizeof(sun.sun_family)) != 0 || listen(listening, 8) != 0) return -1;
+	return dir_fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#ifndef SIGNET_SANITIZED
+		cmocka_unit_test(what_a_role_does_not_need_kills_it),
+		cmocka_unit_test(landlock_keeps_a_role_in_its_directory),
+#else
+		cmocka_unit_test(a_sanitized_build_has_no_seccomp),
+#endif
+		cmocka_unit_test(what_a_role_needs_works),
+		cmocka_unit_test(a_process_has_nothing_left_to_give_up),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
