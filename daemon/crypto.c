@@ -10,7 +10,7 @@ struct err crypto_start(void)
 {
 	unsigned char seed[32];
 
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		FAIL(ERR_INTERNAL, "crypto: OpenSSL does not start");
 	/* 2: it works, but could not be locked in memory (RLIMIT_MEMLOCK); there is no swap file of ours to read it from */
 	if (CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_MIN) == 0) FAIL(ERR_RESOURCE_EXHAUSTED, "crypto: no secure heap");
