@@ -13,7 +13,7 @@ static bool all_of(const char *text, const char *accept)
 	return text[strspn(text, accept)] == '\0';
 }
 
-const char *check_trust_domain(const char *text)
+const char *schema_check_trust_domain(const char *text)
 {
 	/* SPIFFE-ID s2.1 */
 	return all_of(text, LOWER DIGIT "._-") ? NULL
@@ -43,7 +43,7 @@ static bool is_ip(int family, const char *text)
 	return inet_pton(family, text, address) == 1;
 }
 
-const char *check_address(const char *text)
+const char *schema_check_address(const char *text)
 {
 	static const char expected[] = "HOST:PORT, [IPV6]:PORT or :PORT";
 	char host[256];
@@ -61,13 +61,13 @@ const char *check_address(const char *text)
 	return len == 0 || is_host_name(host) ? NULL : expected;
 }
 
-const char *check_user(const char *text)
+const char *schema_check_user(const char *text)
 {
 	if (text[0] == '\0') return NULL;
 	return all_of(text, LOWER UPPER DIGIT "._-") && text[0] != '-' ? NULL : "the name of a user or group of this system";
 }
 
-const char *check_cidr(const char *text)
+const char *schema_check_cidr(const char *text)
 {
 	static const char expected[] = "a network as ADDRESS/BITS (10.0.0.0/8, fd00::/8) with no bit set after BITS";
 	char address[64];
@@ -86,22 +86,22 @@ const char *check_cidr(const char *text)
 	return NULL;
 }
 
-const char *check_pattern(const char *text)
+const char *schema_check_pattern(const char *text)
 {
 	return strstr(text, "***") == NULL ? NULL : "a pattern: '*' within a segment, '**' across segments";
 }
 
-const char *check_dns_name_or_ip(const char *text)
+const char *schema_check_dns_name_or_ip(const char *text)
 {
 	return is_ip(AF_INET, text) || is_ip(AF_INET6, text) || is_host_name(text) ? NULL : "a DNS name or an IP address";
 }
 
-const char *check_label(const char *text)
+const char *schema_check_label(const char *text)
 {
 	return all_of(text, LOWER UPPER DIGIT "._/-") ? NULL : "a name of letters, digits, '.', '-', '_' and '/'";
 }
 
-const char *check_url(const char *text)
+const char *schema_check_url(const char *text)
 {
 	return strpbrk(text, " \t") == NULL ? NULL : "the issuer exactly as in the token's iss claim, without spaces";
 }

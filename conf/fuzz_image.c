@@ -41,7 +41,7 @@ static void change(struct conf *c, const uint8_t *data, size_t len)
 {
 	for (; len >= 4; data += 4, len -= 4) {
 		size_t at = ((size_t)data[0] << 16 | (size_t)data[1] << 8 | data[2]) % c->size;
-		if (at >= offsetof(struct conf, size) && at < offsetof(struct conf, size) + sizeof(c->size)) continue; /* we need it */
+		if (at >= offsetof(struct conf, size) && at < offsetof(struct conf, size) + sizeof(c->size)) continue; /* ours */
 		((uint8_t *)c)[at] = data[3];
 	}
 }

@@ -39,13 +39,13 @@ static struct err key_check_form(struct loader *l, const yaml_node_t *map, const
 {
 	char quoted[LOADER_QUOTE_MAX];
 	if (key->type != YAML_SCALAR_NODE)
-		return loader_refuse(l, key, NULL, "a key must be a word, not %s", tree_kind_name(tree_kind(key)));
-	loader_quote(tree_text(key), quoted);
-	if (strcmp(tree_text(key), "<<") == 0) return loader_refuse(l, key, NULL, "merge keys (<<) are not supported");
-	if (tree_kind(key) != TREE_TEXT) return loader_refuse(l, key, NULL, "the key %s is not text", quoted);
-	const yaml_node_t *first = tree_first(l, map, key);
+		return conf_refuse(l, key, NULL, "a key must be a word, not %s", conf_tree_kind_name(conf_tree_kind(key)));
+	conf_quote(conf_tree_text(key), quoted);
+	if (strcmp(conf_tree_text(key), "<<") == 0) return conf_refuse(l, key, NULL, "merge keys (<<) are not supported");
+	if (conf_tree_kind(key) != TREE_TEXT) return conf_refuse(l, key, NULL, "the key %s is not text", quoted);
+	const yaml_node_t *first = conf_tree_first(l, map, key);
 	if (first == key) return OK;
-	return loader_refuse(l, key, NULL, "the key %s is given twice, first in line %zu", quoted, first->start_mark.line + 1);
+	return conf_refuse(l, key, NULL, "the key %s is given twice, first in line %zu", quoted, first->start_mark.line + 1);
 }
 
 enum key_place { KEY_UNKNOWN, KEY_ITEM, KEY_SECTION };
@@ -65,26 +65,26 @@ static struct err key_refuse_unknown(struct loader *l, const struct schema_table
 				     const char *section)
 {
 	char label[LOADER_KEY_MAX], near[LOADER_KEY_MAX], quoted[LOADER_QUOTE_MAX];
-	bool plain = strspn(tree_text(key), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
-		     strlen(tree_text(key));
-	snprintf(label, sizeof(label), "%s%.64s", section, plain ? tree_text(key) : loader_quote(tree_text(key), quoted));
-	if (suggest_key(table, section, tree_text(key), near) == NULL) return loader_refuse(l, key, label, "unknown key");
-	return loader_refuse(l, key, label, "unknown key; did you mean %s?", near);
+	bool plain = strspn(conf_tree_text(key), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+		     strlen(conf_tree_text(key));
+	snprintf(label, sizeof(label), "%s%.64s", section, plain ? conf_tree_text(key) : conf_quote(conf_tree_text(key), quoted));
+	if (conf_suggest(table, section, conf_tree_text(key), near) == NULL) return conf_refuse(l, key, label, "unknown key");
+	return conf_refuse(l, key, label, "unknown key; did you mean %s?", near);
 }
 
 static struct err keys_check(struct loader *l, const struct schema_table *table, const yaml_node_t *map, const char *section)
 {
 	char dotted[LOADER_KEY_MAX];
 	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-		const yaml_node_t *key = tree_node(l, p->key), *value = tree_node(l, p->value);
+		const yaml_node_t *key = conf_tree_node(l, p->key), *value = conf_tree_node(l, p->value);
 		TRY(key_check_form(l, map, key));
-		int n = snprintf(dotted, sizeof(dotted), "%s%s", section, tree_text(key));
-		bool fits = n > 0 && (size_t)n < sizeof(dotted) - 1 && strchr(tree_text(key), '.') == NULL;
+		int n = snprintf(dotted, sizeof(dotted), "%s%s", section, conf_tree_text(key));
+		bool fits = n > 0 && (size_t)n < sizeof(dotted) - 1 && strchr(conf_tree_text(key), '.') == NULL;
 		enum key_place place = fits ? key_place(table, dotted) : KEY_UNKNOWN;
 		if (place == KEY_UNKNOWN) return key_refuse_unknown(l, table, key, section);
-		if (place == KEY_ITEM || tree_kind(value) == TREE_NULL) continue; /* a section with all its lines commented out */
-		if (tree_kind(value) != TREE_MAP)
-			return loader_refuse(l, value, dotted, "expected a map with the keys of this section");
+		if (place == KEY_ITEM || conf_tree_kind(value) == TREE_NULL) continue; /* all its lines commented out */
+		if (conf_tree_kind(value) != TREE_MAP)
+			return conf_refuse(l, value, dotted, "expected a map with the keys of this section");
 		memcpy(dotted + n, ".", 2);
 		TRY(keys_check(l, table, value, dotted)); /* once: sections do not nest */
 	}
@@ -97,10 +97,10 @@ static struct err list_load(struct loader *l, const struct schema_item *item, co
 
 static struct err item_load(struct loader *l, const struct schema_item *item, const yaml_node_t *map, void *base)
 {
-	const yaml_node_t *node = tree_find(l, map, item->key);
-	if (node == NULL && item->fallback == NULL) return loader_refuse(l, map, item->key, "missing; it has no default");
+	const yaml_node_t *node = conf_tree_find(l, map, item->key);
+	if (node == NULL && item->fallback == NULL) return conf_refuse(l, map, item->key, "missing; it has no default");
 	if (schema_elements(item->type) != NULL) return node == NULL ? OK : list_load(l, item, node);
-	return node == NULL ? value_set_default(l, item, base) : value_set(l, item, node, base);
+	return node == NULL ? conf_value_set_default(l, item, base) : conf_value_set(l, item, node, base);
 }
 
 static struct err table_load(struct loader *l, const struct schema_table *table, const yaml_node_t *map, void *base)
@@ -124,12 +124,12 @@ static void *list_slot(struct loader *l, const struct schema_item *item, uint32_
 static struct err list_load(struct loader *l, const struct schema_item *item, const yaml_node_t *node)
 {
 	uint32_t i = 0;
-	if (tree_kind(node) != TREE_LIST) return loader_refuse(l, node, item->key, "expected a list of maps; [] for none");
+	if (conf_tree_kind(node) != TREE_LIST) return conf_refuse(l, node, item->key, "expected a list of maps; [] for none");
 	for (yaml_node_item_t *n = node->data.sequence.items.start; n < node->data.sequence.items.top; n++, i++) {
-		const yaml_node_t *element = tree_node(l, *n);
-		if (i >= item->max) return loader_refuse(l, element, item->key, "more than %d elements", (int)item->max);
-		if (tree_kind(element) != TREE_MAP)
-			return loader_refuse(l, element, item->key, "expected a map in each element of the list");
+		const yaml_node_t *element = conf_tree_node(l, *n);
+		if (i >= item->max) return conf_refuse(l, element, item->key, "more than %d elements", (int)item->max);
+		if (conf_tree_kind(element) != TREE_MAP)
+			return conf_refuse(l, element, item->key, "expected a map in each element of the list");
 		snprintf(l->prefix, sizeof(l->prefix), "%s[%u].", item->key, i);
 		TRY(table_load(l, schema_elements(item->type), element, list_slot(l, item, i, element)));
 		l->prefix[0] = '\0';
@@ -144,9 +144,9 @@ static struct err rules_load_built_in(struct loader *l)
 	yaml_document_t document, *outer = l->doc;
 	AUTO(document) yaml_document_t *doc = NULL;
 	l->built_in = true;
-	TRY(tree_load(l, bytes_str(conf_built_in_rules), &document));
+	TRY(conf_tree_load(l, bytes_str(conf_built_in_rules), &document));
 	doc = l->doc = &document;
-	const yaml_node_t *rules = tree_find(l, yaml_document_get_root_node(doc), "policy");
+	const yaml_node_t *rules = conf_tree_find(l, yaml_document_get_root_node(doc), "policy");
 	for (size_t i = 0; i < schema_top.count; i++)
 		if (schema_top.items[i].type == SCHEMA_RULES) TRY(list_load(l, &schema_top.items[i], rules));
 	l->doc = outer;
@@ -159,14 +159,14 @@ static struct err root_load(struct loader *l, struct bytes yaml)
 {
 	yaml_document_t document;
 	AUTO(document) yaml_document_t *doc = NULL;
-	TRY(tree_load(l, yaml, &document));
+	TRY(conf_tree_load(l, yaml, &document));
 	doc = l->doc = &document;
 	const yaml_node_t *root = yaml_document_get_root_node(doc);
-	if (root == NULL || tree_kind(root) != TREE_MAP)
-		return loader_refuse(l, root, NULL, "expected a map of keys at the top");
+	if (root == NULL || conf_tree_kind(root) != TREE_MAP)
+		return conf_refuse(l, root, NULL, "expected a map of keys at the top");
 	TRY(table_load(l, &schema_top, root, l->c));
-	TRY(meaning_check(l, root));
-	if (tree_find(l, root, "policy") == NULL) TRY(rules_load_built_in(l));
+	TRY(conf_meaning(l, root));
+	if (conf_tree_find(l, root, "policy") == NULL) TRY(rules_load_built_in(l));
 	return OK;
 }
 
@@ -189,7 +189,7 @@ static struct err load(struct bytes yaml, const char *name, struct bytes folder,
 	struct loader l = { .name = name, .folder = folder, .c = c, .problem = problem };
 	problem->text[0] = '\0';
 	if (c == NULL) {
-		(void)loader_refuse(&l, NULL, NULL, "out of memory");
+		(void)conf_refuse(&l, NULL, NULL, "out of memory");
 		FAIL(ERR_RESOURCE_EXHAUSTED, "conf: out of memory");
 	}
 	c->pool_len = 1; /* the empty string */

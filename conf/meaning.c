@@ -14,25 +14,25 @@ static const struct schema_item *item_find(const char *key)
 static struct err check_order(struct loader *l, const yaml_node_t *root, const char *less, const char *more)
 {
 	const struct schema_item *a = item_find(less), *b = item_find(more);
-	const yaml_node_t *given = tree_find(l, root, less);
-	int64_t bound = value_integer(b, l->c);
+	const yaml_node_t *given = conf_tree_find(l, root, less);
+	int64_t bound = conf_value_integer(b, l->c);
 	char text[SCHEMA_NUMBER_MAX], bound_text[SCHEMA_NUMBER_MAX];
-	if (value_integer(a, l->c) <= bound) return OK;
+	if (conf_value_integer(a, l->c) <= bound) return OK;
 	if (given == NULL) {
 		memcpy((char *)l->c + a->offset, &bound, sizeof(bound));
 		return OK;
 	}
-	schema_print_number(a->type, value_integer(a, l->c), text);
+	schema_print_number(a->type, conf_value_integer(a, l->c), text);
 	schema_print_number(b->type, bound, bound_text);
-	return loader_refuse(l, given, less, "%s is more than %s, which is %s", text, more, bound_text);
+	return conf_refuse(l, given, less, "%s is more than %s, which is %s", text, more, bound_text);
 }
 
 static struct err check_tls_files(struct loader *l, const yaml_node_t *root)
 {
 	bool cert = l->c->tls.cert_file != 0, key = l->c->tls.key_file != 0;
 	if (cert == key) return OK;
-	return cert ? loader_refuse(l, tree_find(l, root, "tls.cert_file"), "tls.cert_file", "needs tls.key_file beside it")
-		    : loader_refuse(l, tree_find(l, root, "tls.key_file"), "tls.key_file", "needs tls.cert_file beside it");
+	return cert ? conf_refuse(l, conf_tree_find(l, root, "tls.cert_file"), "tls.cert_file", "needs tls.key_file beside it")
+		    : conf_refuse(l, conf_tree_find(l, root, "tls.key_file"), "tls.key_file", "needs tls.cert_file beside it");
 }
 
 /* The key's process has the trust domain as its first limit: a pattern outside it could never allow anything. */
@@ -44,8 +44,8 @@ static struct err check_allowed_ids(struct loader *l, const yaml_node_t *root)
 	for (uint32_t i = 0; i < l->c->ca.allow_spiffe_ids.count; i++) {
 		const char *pattern = conf_item(l->c, l->c->ca.allow_spiffe_ids, i);
 		if (strncmp(pattern, prefix, (size_t)n) != 0)
-			return loader_refuse(l, tree_find(l, root, "ca.allow_spiffe_ids"), "ca.allow_spiffe_ids",
-					     "%s does not begin with %s", loader_quote(pattern, quoted), prefix);
+			return conf_refuse(l, conf_tree_find(l, root, "ca.allow_spiffe_ids"), "ca.allow_spiffe_ids",
+					     "%s does not begin with %s", conf_quote(pattern, quoted), prefix);
 	}
 	return OK;
 }
@@ -54,7 +54,7 @@ static struct err check_allowed_ids(struct loader *l, const yaml_node_t *root)
 static struct err check_issuers(struct loader *l, const yaml_node_t *root)
 {
 	const struct conf *c = l->c;
-	const yaml_node_t *node = tree_find(l, root, "jwt_issuers");
+	const yaml_node_t *node = conf_tree_find(l, root, "jwt_issuers");
 	char key[LOADER_QUOTE_MAX], quoted[LOADER_QUOTE_MAX];
 	for (uint32_t i = 0; i < c->issuer_count; i++)
 		for (uint32_t j = 0; j < i; j++) {
@@ -62,13 +62,13 @@ static struct err check_issuers(struct loader *l, const yaml_node_t *root)
 			conf_str same = name ? c->issuers[i].name : c->issuers[i].issuer;
 			if (!name && strcmp(conf_text(c, c->issuers[i].issuer), conf_text(c, c->issuers[j].issuer)) != 0) continue;
 			snprintf(key, sizeof(key), "jwt_issuers[%u].%s", i, name ? "name" : "issuer");
-			return loader_refuse(l, tree_node(l, node->data.sequence.items.start[i]), key,
-					     "%s is that of jwt_issuers[%u] too", loader_quote(conf_text(c, same), quoted), j);
+			return conf_refuse(l, conf_tree_node(l, node->data.sequence.items.start[i]), key,
+					     "%s is that of jwt_issuers[%u] too", conf_quote(conf_text(c, same), quoted), j);
 		}
 	return OK;
 }
 
-struct err meaning_check(struct loader *l, const yaml_node_t *root)
+struct err conf_meaning(struct loader *l, const yaml_node_t *root)
 {
 	TRY(check_order(l, root, "cert.default_lifetime", "cert.max_lifetime"));
 	TRY(check_order(l, root, "auth.token_lifetime", "auth.token_max_lifetime"));

@@ -25,7 +25,7 @@ static struct err put_type(const struct schema_item *item, struct buf *out)
 		return buf_put_str(out, "path");
 	case SCHEMA_CHOICE:
 	case SCHEMA_ENUM:
-		return buf_printf(out, "one of %s", value_choices(item, choices));
+		return buf_printf(out, "one of %s", conf_value_choices(item, choices));
 	case SCHEMA_BOOL:
 		return buf_put_str(out, "true or false");
 	case SCHEMA_NUMBER:
@@ -34,7 +34,7 @@ static struct err put_type(const struct schema_item *item, struct buf *out)
 	case SCHEMA_MICROS:
 		return put_range(item, "duration", out);
 	case SCHEMA_TEXTS:
-		if (item->choices != NULL) return buf_printf(out, "list of %s", value_choices(item, choices));
+		if (item->choices != NULL) return buf_printf(out, "list of %s", conf_value_choices(item, choices));
 		return buf_printf(out, "list, %" PRId64 " to %" PRId64 " elements", item->min, item->max);
 	case SCHEMA_MATCH:
 		return buf_put_str(out, "map of attribute: pattern or list of patterns");
@@ -79,7 +79,8 @@ static const char page_head[] =
 	"One YAML file, `/etc/signet/signet.yaml` unless the command line names another. `trust_domain` alone is a working\n"
 	"configuration. `signet config check` reads a file and says what is wrong with it, with line and key;\n"
 	"`signet config show` prints every value in effect; `signet policy test` says which rule decides for a caller.\n\n"
-	"- An unknown or repeated key, a wrong type or a value out of range refuses the whole file: nothing starts with half of it.\n"
+	"- An unknown or repeated key, a wrong type or a value out of range refuses the whole file: nothing starts with half of\n"
+	"  it.\n"
 	"- Durations are one number and a unit: `90s`, `15m`, `24h`, `90d` (short ones `500us`, `2ms`).\n"
 	"- A relative path is relative to the folder of the file.\n"
 	"- Anchors, aliases, tags, merge keys and further documents are refused. A text that begins with `{`, `*` or `&` needs\n"
@@ -99,8 +100,8 @@ static const char page_policy[] =
 	"### Patterns and templates\n\n"
 	"In a pattern `*` is any characters but `/`, `**` any characters, `?` one character but `/`. If an attribute has several\n"
 	"values, one must match. Only this file holds patterns: a `*` in a caller's value is just that character.\n\n"
-	"In a template `{attribute}` is replaced by the caller's value. It must have exactly one, not empty, that cannot leave its\n"
-	"place: letters, digits, `.`, `_` and `-` in a SPIFFE ID; lower-case letters, digits and `-` in a DNS name, and `.` too\n"
+	"In a template `{attribute}` is replaced by the caller's value. It must have exactly one, not empty, that cannot leave\n"
+	"its place: letters, digits, `.`, `_` and `-` in a SPIFFE ID; lower-case letters, digits and `-` in a DNS name, and `.` too\n"
 	"where the attribute is the whole template; an address in an IP address. Otherwise the caller gets nothing. `{spiffe_id}`\n"
 	"as the whole template keeps the caller's SPIFFE ID as it is. Two attributes in one segment (`{a}-{b}`) are refused,\n"
 	"because different values could then give the same name.\n\n"
@@ -164,7 +165,16 @@ struct err conf_reference(struct buf *out)
 
 #define MDOC_COLUMNS 78
 
-/* Words, with a line for each sentence; a '.' or '\'' at the start of a line would be a request, '\' an escape. */
+/* A word at a column; a '.' or '\'' at the start of a line would be a request, and '\' an escape. */
+static struct err mdoc_word(struct bytes word, size_t column, struct buf *out)
+{
+	if (column > 0) TRY(buf_put_str(out, " "));
+	if (column == 0 && (word.data[0] == '.' || word.data[0] == '\'')) TRY(buf_put_str(out, "\\&"));
+	for (size_t i = 0; i < word.len; i++) TRY(word.data[i] == '\\' ? buf_put_str(out, "\\e") : buf_put(out, word.data + i, 1));
+	return OK;
+}
+
+/* Text in lines of MDOC_COLUMNS, each sentence on a line of its own. */
 static struct err mdoc_words(const char *text, struct buf *out)
 {
 	size_t column = 0;
@@ -175,15 +185,10 @@ static struct err mdoc_words(const char *text, struct buf *out)
 			TRY(buf_put_str(out, "\n"));
 			column = 0;
 		}
-		if (column > 0) TRY(buf_put_str(out, " "));
-		if (column == 0 && (text[0] == '.' || text[0] == '\'')) TRY(buf_put_str(out, "\\&"));
-		for (size_t i = 0; i < n; i++) TRY(text[i] == '\\' ? buf_put_str(out, "\\e") : buf_put(out, text + i, 1));
-		column += n + 1;
+		TRY(mdoc_word(BYTES(text, n), column, out));
+		if (sentence) TRY(buf_put_str(out, "\n"));
+		column = sentence ? 0 : column + n + 1;
 		text += n + (text[n] == ' ' ? 1 : 0);
-		if (sentence) {
-			TRY(buf_put_str(out, "\n"));
-			column = 0;
-		}
 	}
 	return column > 0 ? buf_put_str(out, "\n") : OK;
 }
@@ -197,7 +202,8 @@ static struct err mdoc_item(const struct schema_item *item, struct buf *out)
 	TRY(buf_put(&line, "", 1));
 	TRY(buf_printf(out, ".It Ic %s\n.Pq ", item->key));
 	/* one macro line: quotes stay as they are inside \(dq */
-	for (const char *p = (const char *)line.data; *p != '\0'; p++) TRY(*p == '"' ? buf_put_str(out, "\\(dq") : buf_put(out, p, 1));
+	for (const char *p = (const char *)line.data; *p != '\0'; p++)
+		TRY(*p == '"' ? buf_put_str(out, "\\(dq") : buf_put(out, p, 1));
 	TRY(buf_put_str(out, "\n.br\n"));
 	return mdoc_words(item->help, out);
 }

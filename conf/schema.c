@@ -32,7 +32,7 @@ static const struct schema_choice issuer_kinds[] = {
 	"kubernetes, kubernetes.default, kubernetes.default.**"
 
 static const struct schema_item top_items[] = {
-	{ "trust_domain", SCHEMA_TEXT, 1, 255, NULL, AT(conf, trust_domain), .check = check_trust_domain,
+	{ "trust_domain", SCHEMA_TEXT, 1, 255, NULL, AT(conf, trust_domain), .check = schema_check_trust_domain,
 	  .help = "The SPIFFE trust domain: the name in every ID that Signet issues, spiffe://TRUST_DOMAIN/... Choose it once: "
 		  "changing it later means new certificates for everybody." },
 	{ "data_dir", SCHEMA_PATH, 1, PATH_MAX - 64, "/var/lib/signet", AT(conf, data_dir),
@@ -40,13 +40,13 @@ static const struct schema_item top_items[] = {
 		  "disk whose fdatasync is honest, because no certificate leaves before its record is in it." },
 	{ "run_dir", SCHEMA_PATH, 1, 64, "/run/signet", AT(conf, run_dir),
 	  .help = "Where the admin socket is made at each start." },
-	{ "user", SCHEMA_TEXT, 1, 32, "signet", AT(conf, user), .check = check_user,
+	{ "user", SCHEMA_TEXT, 1, 32, "signet", AT(conf, user), .check = schema_check_user,
 	  .help = "Whom to become when started as root. Ignored when the daemon is started as an ordinary user." },
 	{ "replica", SCHEMA_NUMBER, 1, 127, "1", AT(conf, replica),
 	  .help = "First octet of every serial number. Give each Signet that signs under the same root its own number, so that "
 		  "two of them can never make the same serial." },
 
-	{ "listen.address", SCHEMA_TEXT, 2, 300, ":15012", AT(conf, listen.address), .check = check_address,
+	{ "listen.address", SCHEMA_TEXT, 2, 300, ":15012", AT(conf, listen.address), .check = schema_check_address,
 	  .help = "Where clients connect, as HOST:PORT or [IPV6]:PORT; :PORT listens on all addresses. 15012 is the port that "
 		  "Istio's agents expect of their CA." },
 	{ "listen.fronts", SCHEMA_NUMBER, 0, 64, "0", AT(conf, listen.fronts),
@@ -62,7 +62,7 @@ static const struct schema_item top_items[] = {
 	  .help = "How long a new connection may take to finish TLS and send its first request." },
 
 	{ "tls.names", SCHEMA_TEXTS, 1, 64, "localhost, 127.0.0.1, ::1, signet, istiod.istio-system.svc", AT(conf, tls.names),
-	  .check = check_dns_name_or_ip,
+	  .check = schema_check_dns_name_or_ip,
 	  .help = "DNS names and IP addresses in the daemon's own serving certificate: what clients call it by. No workload can "
 		  "get a certificate for one of these names." },
 	{ "tls.cert_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, tls.cert_file),
@@ -87,15 +87,15 @@ static const struct schema_item top_items[] = {
 	{ "ca.signer_threads", SCHEMA_NUMBER, 0, 64, "0", AT(conf, ca.signer_threads),
 	  .help = "Threads for slow signatures (p384, RSA); 0 means one for each core. p256 and ed25519 need none." },
 	{ "ca.allow_spiffe_ids", SCHEMA_TEXTS, 0, 256, "spiffe://TRUST_DOMAIN/**", AT(conf, ca.allow_spiffe_ids),
-	  .check = check_pattern,
+	  .check = schema_check_pattern,
 	  .help = "Patterns of the SPIFFE IDs that this CA may issue at all, whatever policy says: the process that holds the key "
 		  "checks them by itself. '*' matches within one path segment, '**' across segments." },
-	{ "ca.allow_dns_names", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_dns_names), .check = check_pattern,
+	{ "ca.allow_dns_names", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_dns_names), .check = schema_check_pattern,
 	  .help = "Patterns of the DNS names that this CA may put into workload certificates. None by default: a mesh works by "
 		  "SPIFFE IDs alone." },
-	{ "ca.allow_ip_ranges", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_ip_ranges), .check = check_cidr,
+	{ "ca.allow_ip_ranges", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_ip_ranges), .check = schema_check_cidr,
 	  .help = "Networks (10.0.0.0/8, fd00::/8) whose addresses this CA may put into workload certificates. None by default." },
-	{ "ca.reserved_names", SCHEMA_TEXTS, 0, 256, RESERVED_NAMES, AT(conf, ca.reserved_names), .check = check_pattern,
+	{ "ca.reserved_names", SCHEMA_TEXTS, 0, 256, RESERVED_NAMES, AT(conf, ca.reserved_names), .check = schema_check_pattern,
 	  .help = "Patterns of DNS names that no workload certificate may hold, even if ca.allow_dns_names has them: whoever holds "
 		  "such a name can pose as the control plane. tls.names are always reserved too." },
 	{ "ca.rate_per_front", SCHEMA_NUMBER, 1, 1000000, "50000", AT(conf, ca.rate_per_front),
@@ -129,14 +129,14 @@ static const struct schema_item top_items[] = {
 	{ "log.level", SCHEMA_ENUM, 0, 0, "info", AT(conf, log.level), .choices = log_levels,
 	  .help = "The least important events that are still logged. info has one line for each request." },
 
-	{ "metrics.address", SCHEMA_TEXT, 0, 300, "127.0.0.1:15014", AT(conf, metrics.address), .check = check_address,
+	{ "metrics.address", SCHEMA_TEXT, 0, 300, "127.0.0.1:15014", AT(conf, metrics.address), .check = schema_check_address,
 	  .help = "Where /metrics, /healthz/live and /healthz/ready answer over plain HTTP; \"\" switches them off." },
 
 	{ "admin.socket", SCHEMA_PATH, 1, 107, "RUN_DIR/admin.sock", AT(conf, admin.socket),
 	  .help = "The unix socket of the `signet` command." },
-	{ "admin.group", SCHEMA_TEXT, 0, 32, "", AT(conf, admin.group), .check = check_user,
+	{ "admin.group", SCHEMA_TEXT, 0, 32, "", AT(conf, admin.group), .check = schema_check_user,
 	  .help = "Members of this group may administer Signet, besides root and the daemon's own user." },
-	{ "admin.users", SCHEMA_TEXTS, 0, 64, "", AT(conf, admin.users), .check = check_user,
+	{ "admin.users", SCHEMA_TEXTS, 0, 64, "", AT(conf, admin.users), .check = schema_check_user,
 	  .help = "These users may administer Signet too. The kernel tells who is calling; there is no password." },
 
 	{ "jwt_issuers", SCHEMA_ISSUERS, 0, CONF_ISSUERS_MAX, "", AT(conf, issuers),
@@ -147,9 +147,9 @@ static const struct schema_item top_items[] = {
 };
 
 static const struct schema_item issuer_items[] = {
-	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_jwt_issuer, name), .check = check_label,
+	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_jwt_issuer, name), .check = schema_check_label,
 	  .help = "What logs and rules call this issuer (attribute `issuer`)." },
-	{ "issuer", SCHEMA_TEXT, 1, 1024, NULL, AT(conf_jwt_issuer, issuer), .check = check_url,
+	{ "issuer", SCHEMA_TEXT, 1, 1024, NULL, AT(conf_jwt_issuer, issuer), .check = schema_check_url,
 	  .help = "The exact value that the token's `iss` claim must have." },
 	{ "jwks_file", SCHEMA_PATH, 1, PATH_MAX - 1, NULL, AT(conf_jwt_issuer, jwks_file),
 	  .help = "The issuer's public keys as a JWK set (RFC 7517). In Kubernetes: kubectl get --raw /openid/v1/jwks" },
@@ -166,7 +166,7 @@ static const struct schema_item issuer_items[] = {
 };
 
 static const struct schema_item rule_items[] = {
-	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_rule, name), .check = check_label,
+	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_rule, name), .check = schema_check_label,
 	  .help = "What the log and the record of each certificate call this rule. Unique." },
 	{ "match", SCHEMA_MATCH, 0, CONF_MATCHES_MAX, "", AT(conf_rule, match_first),
 	  .help = "Attributes of the caller, each with a pattern or a list of patterns of which one must match; all attributes "
@@ -185,9 +185,9 @@ static const struct schema_item rule_items[] = {
 	  .help = "A request for more is shortened to this; 0s: cert.max_lifetime." },
 	{ "key_types", SCHEMA_TEXTS, 0, 4, "", AT(conf_rule, key_types), .choices = key_types,
 	  .help = "Key types that may be certified; none given: cert.key_types." },
-	{ "issuers", SCHEMA_TEXTS, 0, 32, "", AT(conf_rule, issuers), .check = check_label,
+	{ "issuers", SCHEMA_TEXTS, 0, 32, "", AT(conf_rule, issuers), .check = schema_check_label,
 	  .help = "Issuers that the caller may choose (CertSigner); none given: only `default`, Signet's own CA." },
-	{ "impersonate", SCHEMA_TEXTS, 0, 64, "", AT(conf_rule, impersonate), .check = check_pattern,
+	{ "impersonate", SCHEMA_TEXTS, 0, 64, "", AT(conf_rule, impersonate), .check = schema_check_pattern,
 	  .help = "Patterns of SPIFFE IDs that the caller may ask for in place of its own (a node proxy for its pods). None by "
 		  "default." },
 };

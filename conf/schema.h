@@ -64,7 +64,7 @@ bool schema_parse_number(const char *text, int64_t *out);
 void schema_print_number(enum schema_type type, int64_t value, char out[SCHEMA_NUMBER_MAX]);
 
 /* Checks (conf/check.c). */
-schema_check check_trust_domain, check_address, check_user, check_cidr, check_pattern, check_dns_name_or_ip, check_label,
-	check_url;
+schema_check schema_check_trust_domain, schema_check_address, schema_check_user, schema_check_cidr, schema_check_pattern,
+	schema_check_dns_name_or_ip, schema_check_label, schema_check_url;
 
 #endif

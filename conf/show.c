@@ -14,7 +14,7 @@ struct show {
 };
 
 /* JSON and YAML's double quotes share these escapes (YAML 1.2 s5.7); loading refuses what would need others. */
-struct err show_put_quoted(struct buf *out, const char *text)
+struct err conf_put_quoted(struct buf *out, const char *text)
 {
 	TRY(buf_put_str(out, "\""));
 	for (; *text != '\0'; text++) {
@@ -29,7 +29,7 @@ static struct err put_list(const struct conf *c, struct conf_list list, struct b
 	TRY(buf_put_str(out, "["));
 	for (uint32_t i = 0; i < list.count; i++) {
 		if (i > 0) TRY(buf_put_str(out, ", "));
-		TRY(show_put_quoted(out, conf_item(c, list, i)));
+		TRY(conf_put_quoted(out, conf_item(c, list, i)));
 	}
 	return buf_put_str(out, "]");
 }
@@ -40,7 +40,7 @@ static struct err put_match(const struct conf *c, struct conf_list range, struct
 	for (uint32_t i = 0; i < range.count; i++) {
 		const struct conf_match *m = &c->matches[range.first + i];
 		TRY(buf_put_str(out, i > 0 ? ", " : " "));
-		TRY(show_put_quoted(out, conf_text(c, m->attribute)));
+		TRY(conf_put_quoted(out, conf_text(c, m->attribute)));
 		TRY(buf_put_str(out, ": "));
 		TRY(put_list(c, m->patterns, out));
 	}
@@ -50,7 +50,7 @@ static struct err put_match(const struct conf *c, struct conf_list range, struct
 static struct err put_enum(const struct schema_item *item, int64_t value, bool json, struct buf *out)
 {
 	for (const struct schema_choice *o = item->choices; o->text != NULL; o++)
-		if (o->value == value) return json ? show_put_quoted(out, o->text) : buf_put_str(out, o->text);
+		if (o->value == value) return json ? conf_put_quoted(out, o->text) : buf_put_str(out, o->text);
 	FAIL(ERR_INTERNAL, "conf: a value that is no choice");
 }
 
@@ -58,10 +58,10 @@ static struct err put_number(const struct schema_item *item, int64_t value, bool
 {
 	char text[SCHEMA_NUMBER_MAX];
 	schema_print_number(item->type, value, text);
-	return json && item->type != SCHEMA_NUMBER ? show_put_quoted(out, text) : buf_put_str(out, text);
+	return json && item->type != SCHEMA_NUMBER ? conf_put_quoted(out, text) : buf_put_str(out, text);
 }
 
-struct err show_put_value(const struct conf *c, const struct schema_item *item, const void *base, bool json, struct buf *out)
+struct err conf_put_value(const struct conf *c, const struct schema_item *item, const void *base, bool json, struct buf *out)
 {
 	const char *at = (const char *)base + item->offset;
 	struct conf_list list;
@@ -71,7 +71,7 @@ struct err show_put_value(const struct conf *c, const struct schema_item *item, 
 	case SCHEMA_PATH:
 	case SCHEMA_CHOICE:
 		memcpy(&text, at, sizeof(text));
-		return show_put_quoted(out, conf_text(c, text));
+		return conf_put_quoted(out, conf_text(c, text));
 	case SCHEMA_TEXTS:
 		memcpy(&list, at, sizeof(list));
 		return put_list(c, list, out);
@@ -79,11 +79,11 @@ struct err show_put_value(const struct conf *c, const struct schema_item *item, 
 		memcpy(&list, at, sizeof(list));
 		return put_match(c, list, out);
 	case SCHEMA_BOOL:
-		return buf_put_str(out, value_integer(item, base) != 0 ? "true" : "false");
+		return buf_put_str(out, conf_value_integer(item, base) != 0 ? "true" : "false");
 	case SCHEMA_ENUM:
-		return put_enum(item, value_integer(item, base), json, out);
+		return put_enum(item, conf_value_integer(item, base), json, out);
 	default:
-		return put_number(item, value_integer(item, base), json, out);
+		return put_number(item, conf_value_integer(item, base), json, out);
 	}
 }
 
@@ -103,7 +103,7 @@ static struct err put_element_yaml(struct show *s, const struct schema_table *ta
 {
 	for (size_t i = 0; i < table->count; i++) {
 		AUTO(buf) struct buf value = { .max = SHOW_MAX };
-		TRY(show_put_value(s->c, &table->items[i], base, false, &value));
+		TRY(conf_put_value(s->c, &table->items[i], base, false, &value));
 		if (is_fallback(&table->items[i], buf_view(&value))) continue;
 		TRY(buf_printf(s->out, "%s%s%s: ", margin, i == 0 ? "  - " : "    ", table->items[i].key));
 		TRY(buf_put(s->out, value.data, value.len));
@@ -116,7 +116,7 @@ static struct err put_element_json(struct show *s, const struct schema_table *ta
 {
 	for (size_t i = 0; i < table->count; i++) {
 		TRY(buf_printf(s->out, "%s\"%s\": ", i == 0 ? "{" : ", ", table->items[i].key));
-		TRY(show_put_value(s->c, &table->items[i], base, true, s->out));
+		TRY(conf_put_value(s->c, &table->items[i], base, true, s->out));
 	}
 	return buf_put_str(s->out, "}");
 }
@@ -160,8 +160,8 @@ static struct err put_item_yaml(struct show *s, size_t i)
 	const char *dot = strchr(item->key, '.');
 	if (dot != NULL && section_begins(i)) TRY(buf_printf(s->out, "%.*s:\n", (int)(dot - item->key), item->key));
 	if (schema_elements(item->type) != NULL) return put_elements(s, item);
-	TRY(show_put_value(s->c, item, s->c, false, &mine));
-	TRY(show_put_value(s->defaults, item, s->defaults, false, &theirs));
+	TRY(conf_put_value(s->c, item, s->c, false, &mine));
+	TRY(conf_put_value(s->defaults, item, s->defaults, false, &theirs));
 	bool same = item->fallback != NULL && bytes_equal(buf_view(&mine), buf_view(&theirs));
 	TRY(buf_printf(s->out, "%s%s: ", dot != NULL ? "  " : "", last_part(item->key)));
 	TRY(buf_put(s->out, mine.data, mine.len));
@@ -176,7 +176,7 @@ static struct err put_item_json(struct show *s, size_t i)
 	if (i > 0) TRY(buf_put_str(s->out, ", "));
 	if (first) TRY(buf_printf(s->out, "\"%.*s\": {", (int)(dot - item->key), item->key));
 	TRY(buf_printf(s->out, "\"%s\": ", last_part(item->key)));
-	TRY(schema_elements(item->type) != NULL ? put_elements(s, item) : show_put_value(s->c, item, s->c, true, s->out));
+	TRY(schema_elements(item->type) != NULL ? put_elements(s, item) : conf_put_value(s->c, item, s->c, true, s->out));
 	return dot != NULL && last ? buf_put_str(s->out, "}") : OK;
 }
 
@@ -186,11 +186,11 @@ static struct err defaults_make(const struct conf *c, struct conf **out)
 	AUTO(buf) struct buf yaml = { .max = CONF_FILE_MAX };
 	struct conf_problem problem;
 	TRY(buf_put_str(&yaml, "trust_domain: "));
-	TRY(show_put_quoted(&yaml, conf_text(c, c->trust_domain)));
+	TRY(conf_put_quoted(&yaml, conf_text(c, c->trust_domain)));
 	TRY(buf_put_str(&yaml, "\ndata_dir: "));
-	TRY(show_put_quoted(&yaml, conf_text(c, c->data_dir)));
+	TRY(conf_put_quoted(&yaml, conf_text(c, c->data_dir)));
 	TRY(buf_put_str(&yaml, "\nrun_dir: "));
-	TRY(show_put_quoted(&yaml, conf_text(c, c->run_dir)));
+	TRY(conf_put_quoted(&yaml, conf_text(c, c->run_dir)));
 	return conf_parse(buf_view(&yaml), "defaults", out, &problem);
 }
 

@@ -42,7 +42,7 @@ static struct err put_item(const struct conf *c, const struct schema_item *item,
 	const char *dot = strchr(item->key, '.');
 	TRY(put_comment(out, dot == NULL ? "" : "  ", item->help));
 	TRY(buf_printf(out, "%s%s%s: ", set ? "" : "#", dot == NULL ? "" : "  ", dot == NULL ? item->key : dot + 1));
-	TRY(show_put_value(c, item, c, false, out));
+	TRY(conf_put_value(c, item, c, false, out));
 	return buf_put_str(out, "\n");
 }
 
@@ -91,7 +91,7 @@ struct err conf_starter(const char *trust_domain, const char *data_dir, const ch
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (values[i] == NULL) continue;
 		TRY(buf_printf(&yaml, "%s: ", keys[i]));
-		TRY(show_put_quoted(&yaml, values[i]));
+		TRY(conf_put_quoted(&yaml, values[i]));
 		TRY(buf_put_str(&yaml, "\n"));
 	}
 	TRY(conf_parse(buf_view(&yaml), "starter", &c, &problem)); /* so that what is written is what will be read */

@@ -39,7 +39,7 @@ static const char *suggest_elsewhere(const struct schema_table *table, const cha
 	return NULL;
 }
 
-const char *suggest_key(const struct schema_table *table, const char *section, const char *key, char out[LOADER_KEY_MAX])
+const char *conf_suggest(const struct schema_table *table, const char *section, const char *key, char out[LOADER_KEY_MAX])
 {
 	size_t best = strlen(key) / 3 + 1, prefix = strlen(section), length = 0;
 	const char *found = NULL;

@@ -29,7 +29,7 @@ static void problem_put_head(struct loader *l, size_t line, const char *key, siz
 	if (n > 0 && (size_t)n < sizeof(l->problem->text) - *at) *at += (size_t)n;
 }
 
-struct err loader_refuse(struct loader *l, const yaml_node_t *node, const char *key, const char *fmt, ...)
+struct err conf_refuse(struct loader *l, const yaml_node_t *node, const char *key, const char *fmt, ...)
 {
 	size_t at;
 	va_list ap;
@@ -52,7 +52,7 @@ static struct err refuse_line(struct loader *l, size_t line, const char *fmt, ..
 	FAIL(ERR_INVALID_ARGUMENT, "conf: the configuration is refused");
 }
 
-const char *loader_quote(const char *text, char out[LOADER_QUOTE_MAX])
+const char *conf_quote(const char *text, char out[LOADER_QUOTE_MAX])
 {
 	size_t n = 0;
 	out[n++] = '"';
@@ -147,7 +147,7 @@ static struct err events_check(struct loader *l, struct bytes yaml)
 	return OK;
 }
 
-struct err tree_load(struct loader *l, struct bytes yaml, yaml_document_t *doc)
+struct err conf_tree_load(struct loader *l, struct bytes yaml, yaml_document_t *doc)
 {
 	AUTO(yaml_parser) yaml_parser_t p = { 0 };
 	if (yaml.len > CONF_FILE_MAX) return refuse_line(l, 0, "larger than %d bytes", CONF_FILE_MAX);
@@ -200,13 +200,13 @@ static bool is_float(const char *text)
 	return *skip_digits(text, &exponent) == '\0' && exponent > 0;
 }
 
-enum tree_kind tree_kind(const yaml_node_t *node)
+enum tree_kind conf_tree_kind(const yaml_node_t *node)
 {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
 	static const char *const bools[] = { "true", "True", "TRUE", "false", "False", "FALSE", NULL };
 	if (node->type == YAML_SEQUENCE_NODE) return TREE_LIST;
 	if (node->type == YAML_MAPPING_NODE) return TREE_MAP;
-	const char *text = tree_text(node);
+	const char *text = conf_tree_text(node);
 	if (node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE) return TREE_TEXT;
 	if (is_one_of(text, nulls)) return TREE_NULL;
 	if (is_one_of(text, bools)) return TREE_BOOL;
@@ -214,7 +214,7 @@ enum tree_kind tree_kind(const yaml_node_t *node)
 	return is_float(text) ? TREE_FLOAT : TREE_TEXT;
 }
 
-const char *tree_kind_name(enum tree_kind kind)
+const char *conf_tree_kind_name(enum tree_kind kind)
 {
 	static const char *const names[] = {
 		[TREE_TEXT] = "the text",      [TREE_NULL] = "nothing",     [TREE_BOOL] = "the truth value",
@@ -224,21 +224,21 @@ const char *tree_kind_name(enum tree_kind kind)
 	return names[kind];
 }
 
-const char *tree_text(const yaml_node_t *node)
+const char *conf_tree_text(const yaml_node_t *node)
 {
 	return (const char *)node->data.scalar.value;
 }
 
-yaml_node_t *tree_node(const struct loader *l, int index)
+yaml_node_t *conf_tree_node(const struct loader *l, int index)
 {
 	return yaml_document_get_node(l->doc, index);
 }
 
-const yaml_node_t *tree_first(const struct loader *l, const yaml_node_t *map, const yaml_node_t *key)
+const yaml_node_t *conf_tree_first(const struct loader *l, const yaml_node_t *map, const yaml_node_t *key)
 {
 	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-		const yaml_node_t *other = tree_node(l, p->key);
-		if (other->type == YAML_SCALAR_NODE && strcmp(tree_text(other), tree_text(key)) == 0) return other;
+		const yaml_node_t *other = conf_tree_node(l, p->key);
+		if (other->type == YAML_SCALAR_NODE && strcmp(conf_tree_text(other), conf_tree_text(key)) == 0) return other;
 	}
 	return key;
 }
@@ -246,14 +246,14 @@ const yaml_node_t *tree_first(const struct loader *l, const yaml_node_t *map, co
 static yaml_node_t *map_get(const struct loader *l, const yaml_node_t *map, struct bytes key)
 {
 	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-		yaml_node_t *k = tree_node(l, p->key);
+		yaml_node_t *k = conf_tree_node(l, p->key);
 		if (k->type == YAML_SCALAR_NODE && bytes_equal(BYTES(k->data.scalar.value, k->data.scalar.length), key))
-			return tree_node(l, p->value);
+			return conf_tree_node(l, p->value);
 	}
 	return NULL;
 }
 
-yaml_node_t *tree_find(const struct loader *l, const yaml_node_t *map, const char *dotted)
+yaml_node_t *conf_tree_find(const struct loader *l, const yaml_node_t *map, const char *dotted)
 {
 	for (;;) {
 		size_t n = strcspn(dotted, ".");

@@ -6,24 +6,24 @@
 
 /* ---- pool ---- */
 
-struct err value_add_string(struct loader *l, const char *text, conf_str *out)
+struct err conf_value_add_string(struct loader *l, const char *text, conf_str *out)
 {
 	size_t len = strlen(text) + 1;
 	*out = 0;
 	if (len == 1) return OK; /* offset 0 is "" */
-	if (len > CONF_POOL_MAX - l->c->pool_len) return loader_refuse(l, NULL, NULL, "too much text in all");
+	if (len > CONF_POOL_MAX - l->c->pool_len) return conf_refuse(l, NULL, NULL, "too much text in all");
 	memcpy(l->c->pool + l->c->pool_len, text, len);
 	*out = l->c->pool_len;
 	l->c->pool_len += (uint32_t)len;
 	return OK;
 }
 
-struct err value_add_item(struct loader *l, const char *text, struct conf_list *list)
+struct err conf_value_add_item(struct loader *l, const char *text, struct conf_list *list)
 {
 	if (l->c->string_count >= CONF_STRINGS_MAX)
-		return loader_refuse(l, NULL, NULL, "more than %d list elements in all", CONF_STRINGS_MAX);
+		return conf_refuse(l, NULL, NULL, "more than %d list elements in all", CONF_STRINGS_MAX);
 	if (list->count == 0) list->first = l->c->string_count;
-	TRY(value_add_string(l, text, &l->c->strings[l->c->string_count]));
+	TRY(conf_value_add_string(l, text, &l->c->strings[l->c->string_count]));
 	l->c->string_count++;
 	list->count++;
 	return OK;
@@ -39,7 +39,7 @@ static void put_integer(const struct schema_item *item, void *base, int64_t v)
 	if (item->size == sizeof(truth)) memcpy(at, &truth, sizeof(truth));
 }
 
-int64_t value_integer(const struct schema_item *item, const void *base)
+int64_t conf_value_integer(const struct schema_item *item, const void *base)
 {
 	const char *at = (const char *)base + item->offset;
 	int64_t v = 0;
@@ -57,7 +57,7 @@ int64_t value_integer(const struct schema_item *item, const void *base)
 
 /* ---- one text ---- */
 
-const char *value_choices(const struct schema_item *item, char out[LOADER_QUOTE_MAX * 2])
+const char *conf_value_choices(const struct schema_item *item, char out[LOADER_QUOTE_MAX * 2])
 {
 	size_t at = 0;
 	for (const struct schema_choice *o = item->choices; o->text != NULL; o++) {
@@ -78,8 +78,8 @@ static const struct schema_choice *choice_find(const struct schema_item *item, c
 static struct err refuse_choice(struct loader *l, const struct schema_item *item, const yaml_node_t *node, const char *text)
 {
 	char quoted[LOADER_QUOTE_MAX], choices[LOADER_QUOTE_MAX * 2];
-	return loader_refuse(l, node, item->key, "%s is not known; write one of %s", loader_quote(text, quoted),
-			     value_choices(item, choices));
+	return conf_refuse(l, node, item->key, "%s is not known; write one of %s", conf_quote(text, quoted),
+			     conf_value_choices(item, choices));
 }
 
 /* Control characters, and what YAML takes for a line break or refuses raw (YAML 1.2 s5.1, s5.4), so that what was read can
@@ -102,20 +102,20 @@ static struct err text_check(struct loader *l, const struct schema_item *item, c
 	char quoted[LOADER_QUOTE_MAX];
 	size_t len = strlen(text);
 	const char *expected;
-	if (len == 0 && min > 0) return loader_refuse(l, node, item->key, "may not be empty");
-	if ((int64_t)len < min) return loader_refuse(l, node, item->key, "%s is too short", loader_quote(text, quoted));
-	if ((int64_t)len > max) return loader_refuse(l, node, item->key, "longer than %" PRId64 " bytes", max);
-	if (has_unprintable(text)) return loader_refuse(l, node, item->key, "holds a control character");
+	if (len == 0 && min > 0) return conf_refuse(l, node, item->key, "may not be empty");
+	if ((int64_t)len < min) return conf_refuse(l, node, item->key, "%s is too short", conf_quote(text, quoted));
+	if ((int64_t)len > max) return conf_refuse(l, node, item->key, "longer than %" PRId64 " bytes", max);
+	if (has_unprintable(text)) return conf_refuse(l, node, item->key, "holds a control character");
 	if (item->choices != NULL && choice_find(item, text) == NULL) return refuse_choice(l, item, node, text);
 	if (item->check != NULL && (expected = item->check(text)) != NULL)
-		return loader_refuse(l, node, item->key, "%s is not %s", loader_quote(text, quoted), expected);
+		return conf_refuse(l, node, item->key, "%s is not %s", conf_quote(text, quoted), expected);
 	return OK;
 }
 
 static struct err put_text(struct loader *l, const struct schema_item *item, const char *text, void *base)
 {
 	conf_str s;
-	TRY(value_add_string(l, text, &s));
+	TRY(conf_value_add_string(l, text, &s));
 	memcpy((char *)base + item->offset, &s, sizeof(s));
 	return OK;
 }
@@ -131,7 +131,7 @@ static struct err set_path(struct loader *l, const struct schema_item *item, con
 	char path[2 * 4096];
 	if (text[0] == '\0' || text[0] == '/' || l->folder.len == 0) return set_text(l, item, node, text, base);
 	int n = snprintf(path, sizeof(path), "%.*s/%s", (int)l->folder.len, (const char *)l->folder.data, text);
-	if (n < 0 || (size_t)n >= sizeof(path)) return loader_refuse(l, node, item->key, "too long a path");
+	if (n < 0 || (size_t)n >= sizeof(path)) return conf_refuse(l, node, item->key, "too long a path");
 	return set_text(l, item, node, path, base);
 }
 
@@ -165,12 +165,12 @@ static struct err set_number(struct loader *l, const struct schema_item *item, c
 	char quoted[LOADER_QUOTE_MAX], min[SCHEMA_NUMBER_MAX], max[SCHEMA_NUMBER_MAX];
 	int64_t v;
 	if (!number_forms[item->type].parse(text, &v))
-		return loader_refuse(l, node, item->key, "%s is not %s; write it like %s", loader_quote(text, quoted),
+		return conf_refuse(l, node, item->key, "%s is not %s; write it like %s", conf_quote(text, quoted),
 				     number_forms[item->type].what, number_forms[item->type].example);
 	schema_print_number(item->type, item->min, min);
 	schema_print_number(item->type, item->max, max);
 	if (v < item->min || v > item->max)
-		return loader_refuse(l, node, item->key, "%s is out of range; it may be %s to %s", text, min, max);
+		return conf_refuse(l, node, item->key, "%s is out of range; it may be %s to %s", text, min, max);
 	put_integer(item, base, v);
 	return OK;
 }
@@ -204,35 +204,35 @@ static struct err refuse_kind(struct loader *l, const char *key, const yaml_node
 		[TREE_MAP] = "; a text that begins with { needs quotes",
 	};
 	char quoted[LOADER_QUOTE_MAX];
-	enum tree_kind kind = tree_kind(node);
+	enum tree_kind kind = conf_tree_kind(node);
 	bool shown = kind == TREE_TEXT || kind == TREE_BOOL || kind == TREE_INTEGER || kind == TREE_FLOAT;
-	return loader_refuse(l, node, key, "expected %s, found %s%s%s%s", expected, tree_kind_name(kind), shown ? " " : "",
-			     shown ? loader_quote(tree_text(node), quoted) : "", hints[kind]);
+	return conf_refuse(l, node, key, "expected %s, found %s%s%s%s", expected, conf_tree_kind_name(kind), shown ? " " : "",
+			     shown ? conf_quote(conf_tree_text(node), quoted) : "", hints[kind]);
 }
 
 /* ---- lists ---- */
 
 static struct err add_element(struct loader *l, const struct schema_item *item, const yaml_node_t *node, struct conf_list *list)
 {
-	if (tree_kind(node) != TREE_TEXT) return refuse_kind(l, item->key, node, "text");
-	TRY(text_check(l, item, node, tree_text(node)));
-	return value_add_item(l, tree_text(node), list);
+	if (conf_tree_kind(node) != TREE_TEXT) return refuse_kind(l, item->key, node, "text");
+	TRY(text_check(l, item, node, conf_tree_text(node)));
+	return conf_value_add_item(l, conf_tree_text(node), list);
 }
 
 static struct err add_elements(struct loader *l, const struct schema_item *item, const yaml_node_t *node, struct conf_list *list)
 {
 	for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
-		TRY(add_element(l, item, tree_node(l, *i), list));
+		TRY(add_element(l, item, conf_tree_node(l, *i), list));
 	return OK;
 }
 
 static struct err set_texts(struct loader *l, const struct schema_item *item, const yaml_node_t *node, void *base)
 {
 	struct conf_list list = { 0 };
-	if (tree_kind(node) != TREE_LIST) return refuse_kind(l, item->key, node, "a list like [a, b]");
+	if (conf_tree_kind(node) != TREE_LIST) return refuse_kind(l, item->key, node, "a list like [a, b]");
 	TRY(add_elements(l, item, node, &list));
-	if (list.count < item->min) return loader_refuse(l, node, item->key, "may not be empty");
-	if (list.count > item->max) return loader_refuse(l, node, item->key, "more than %" PRId64 " elements", item->max);
+	if (list.count < item->min) return conf_refuse(l, node, item->key, "may not be empty");
+	if (list.count > item->max) return conf_refuse(l, node, item->key, "more than %" PRId64 " elements", item->max);
 	memcpy((char *)base + item->offset, &list, sizeof(list));
 	return OK;
 }
@@ -245,28 +245,29 @@ static bool is_attribute(const char *name)
 	return n > 0 && n <= 64 && name[n] == '\0';
 }
 
-static struct err add_match(struct loader *l, const struct schema_item *item, const yaml_node_t *map, yaml_node_pair_t *pair)
+static struct err add_match(struct loader *l, const struct schema_item *item, const yaml_node_t *map,
+			     yaml_node_pair_t *pair)
 {
-	const yaml_node_t *key = tree_node(l, pair->key), *value = tree_node(l, pair->value);
+	const yaml_node_t *key = conf_tree_node(l, pair->key), *value = conf_tree_node(l, pair->value);
 	struct conf_match *m = &l->c->matches[l->c->match_count];
 	char label[LOADER_KEY_MAX / 2], quoted[LOADER_QUOTE_MAX];
 	struct schema_item attribute = *item; /* so that messages name the attribute */
-	if (tree_kind(key) != TREE_TEXT || !is_attribute(tree_text(key)))
-		return loader_refuse(l, key, item->key, "%s is not the name of an attribute: a-z, 0-9, '_', '.' and '-'",
-				     key->type == YAML_SCALAR_NODE ? loader_quote(tree_text(key), quoted) : "a key");
-	const yaml_node_t *first = tree_first(l, map, key);
+	if (conf_tree_kind(key) != TREE_TEXT || !is_attribute(conf_tree_text(key)))
+		return conf_refuse(l, key, item->key, "%s is not the name of an attribute: a-z, 0-9, '_', '.' and '-'",
+				     key->type == YAML_SCALAR_NODE ? conf_quote(conf_tree_text(key), quoted) : "a key");
+	const yaml_node_t *first = conf_tree_first(l, map, key);
 	if (first != key)
-		return loader_refuse(l, key, item->key, "the attribute %s is given twice, first in line %zu",
-				     loader_quote(tree_text(key), quoted), first->start_mark.line + 1);
+		return conf_refuse(l, key, item->key, "the attribute %s is given twice, first in line %zu",
+				     conf_quote(conf_tree_text(key), quoted), first->start_mark.line + 1);
 	if (l->c->match_count >= CONF_MATCHES_MAX)
-		return loader_refuse(l, key, item->key, "more than %d in all rules", CONF_MATCHES_MAX);
-	snprintf(label, sizeof(label), "%s.%s", item->key, tree_text(key));
+		return conf_refuse(l, key, item->key, "more than %d in all rules", CONF_MATCHES_MAX);
+	snprintf(label, sizeof(label), "%s.%s", item->key, conf_tree_text(key));
 	attribute.key = label;
 	*m = (struct conf_match){ 0 };
-	TRY(value_add_string(l, tree_text(key), &m->attribute));
-	if (tree_kind(value) == TREE_LIST) {
+	TRY(conf_value_add_string(l, conf_tree_text(key), &m->attribute));
+	if (conf_tree_kind(value) == TREE_LIST) {
 		TRY(add_elements(l, &attribute, value, &m->patterns));
-		if (m->patterns.count == 0) return loader_refuse(l, value, label, "may not be empty");
+		if (m->patterns.count == 0) return conf_refuse(l, value, label, "may not be empty");
 	} else {
 		TRY(add_element(l, &attribute, value, &m->patterns));
 	}
@@ -277,7 +278,7 @@ static struct err add_match(struct loader *l, const struct schema_item *item, co
 static struct err set_match(struct loader *l, const struct schema_item *item, const yaml_node_t *node, void *base)
 {
 	struct conf_list range = { .first = l->c->match_count };
-	if (tree_kind(node) != TREE_MAP) return refuse_kind(l, item->key, node, "a map of attribute: pattern");
+	if (conf_tree_kind(node) != TREE_MAP) return refuse_kind(l, item->key, node, "a map of attribute: pattern");
 	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++)
 		TRY(add_match(l, item, node, p));
 	range.count = l->c->match_count - range.first;
@@ -285,15 +286,15 @@ static struct err set_match(struct loader *l, const struct schema_item *item, co
 	return OK;
 }
 
-struct err value_set(struct loader *l, const struct schema_item *item, const yaml_node_t *node, void *base)
+struct err conf_value_set(struct loader *l, const struct schema_item *item, const yaml_node_t *node, void *base)
 {
 	if (item->type == SCHEMA_TEXTS) return set_texts(l, item, node, base);
 	if (item->type == SCHEMA_MATCH) return set_match(l, item, node, base);
 	const struct scalar_form *form = &scalar_forms[item->type];
-	enum tree_kind kind = tree_kind(node);
+	enum tree_kind kind = conf_tree_kind(node);
 	if (kind == TREE_LIST || kind == TREE_MAP || (form->kinds & KIND(kind)) == 0)
 		return refuse_kind(l, item->key, node, form->expected);
-	return form->set(l, item, node, tree_text(node), base);
+	return form->set(l, item, node, conf_tree_text(node), base);
 }
 
 /* ---- defaults ---- */
@@ -323,12 +324,12 @@ static struct err default_list(struct loader *l, const struct schema_item *item,
 	struct conf_list list = { 0 };
 	char *rest = NULL;
 	for (char *word = strtok_r(text, ", ", &rest); word != NULL; word = strtok_r(NULL, ", ", &rest))
-		TRY(value_add_item(l, word, &list));
+		TRY(conf_value_add_item(l, word, &list));
 	memcpy((char *)base + item->offset, &list, sizeof(list));
 	return OK;
 }
 
-struct err value_set_default(struct loader *l, const struct schema_item *item, void *base)
+struct err conf_value_set_default(struct loader *l, const struct schema_item *item, void *base)
 {
 	AUTO(buf) struct buf text = { .max = 8192 };
 	if (item->type >= SCHEMA_MATCH) return OK; /* none */

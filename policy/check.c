@@ -76,7 +76,7 @@ static struct err check_attributes(struct check *c, const char *key, const char 
 	const char *at = text, *before = NULL;
 	struct bytes name;
 	bool malformed;
-	while (template_next(&at, &name, &malformed)) {
+	while (policy_template_next(&at, &name, &malformed)) {
 		const char *start = (const char *)name.data - 1;
 		if (!attribute_known(name))
 			return refuse(c, key, "there is no attribute %.*s; claims of a token are claim.NAME", (int)name.len,
@@ -107,7 +107,7 @@ static struct err check_spiffe_id(struct check *c)
 		return refuse(c, "spiffe_id", "missing; a rule grants an ID, or says deny: true");
 	}
 	TRY(check_attributes(c, "spiffe_id", text, "/"));
-	if (!template_spiffe_id(&source, text, filled, &failure))
+	if (!policy_fill_spiffe_id(&source, text, filled, &failure))
 		return refuse(c, "spiffe_id", "%s: %s; write spiffe://{trust_domain}/...", text, failure.why);
 	return OK;
 }
@@ -120,7 +120,7 @@ static struct err check_names(struct check *c, const char *key, enum template_ki
 	for (uint32_t i = 0; i < list.count; i++) {
 		const char *text = conf_item(c->conf, list, i);
 		TRY(check_attributes(c, key, text, kind == TEMPLATE_DNS ? "." : ".:"));
-		if (!template_name(&source, kind, text, &name, &failure)) return refuse(c, key, "%s: %s", text, failure.why);
+		if (!policy_fill_name(&source, kind, text, &name, &failure)) return refuse(c, key, "%s: %s", text, failure.why);
 	}
 	return OK;
 }

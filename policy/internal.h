@@ -24,12 +24,12 @@ struct template_failure {
 /* Fill a template and check what comes out: a workload ID of the trust domain; a host name; an address (octets into name).
  * false: *failure says why.
  * out[SPIFFE_ID_MAX + 1]. */
-bool template_spiffe_id(const struct template_source *source, const char *text, char *out, struct template_failure *failure);
-bool template_name(const struct template_source *source, enum template_kind kind, const char *text, struct policy_name *name,
+bool policy_fill_spiffe_id(const struct template_source *source, const char *text, char *out, struct template_failure *failure);
+bool policy_fill_name(const struct template_source *source, enum template_kind kind, const char *text, struct policy_name *name,
 		   struct template_failure *failure);
 
 /* The next {attribute} in a template from *at on: true and its name, *at behind it.  *malformed: a brace without partner. */
-bool template_next(const char **at, struct bytes *attribute, bool *malformed);
+bool policy_template_next(const char **at, struct bytes *attribute, bool *malformed);
 
 /* A workload ID in the trust domain? */
 bool policy_is_workload(struct bytes id, const char *trust_domain);

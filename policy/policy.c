@@ -196,7 +196,7 @@ static struct err fill_names(struct decision *d, const struct template_source *s
 	for (uint32_t i = 0; i < templates.count; i++) {
 		const char *text = conf_item(d->conf, templates, i);
 		if (grant->name_count == POLICY_NAMES_MAX) DENY(d, ": matches, but has too many names; denied\n");
-		if (!template_name(source, kind, text, &grant->names[grant->name_count], &failure)) {
+		if (!policy_fill_name(source, kind, text, &grant->names[grant->name_count], &failure)) {
 			tell_failure(d, text, &failure);
 			FAIL(ERR_PERMISSION_DENIED, "policy: not allowed");
 		}
@@ -210,7 +210,7 @@ static struct err fill_own(struct decision *d, struct policy_grant *grant)
 	const struct template_source source = { .trust_domain = conf_text(d->conf, d->conf->trust_domain), .caller = d->caller };
 	const char *text = conf_text(d->conf, d->rule->spiffe_id);
 	struct template_failure failure;
-	if (!template_spiffe_id(&source, text, grant->spiffe_id, &failure)) {
+	if (!policy_fill_spiffe_id(&source, text, grant->spiffe_id, &failure)) {
 		tell_failure(d, text, &failure);
 		FAIL(ERR_PERMISSION_DENIED, "policy: not allowed");
 	}

@@ -59,7 +59,7 @@ static bool value_of(const struct template_source *s, struct bytes name, struct 
 	return true;
 }
 
-bool template_next(const char **at, struct bytes *attribute, bool *malformed)
+bool policy_template_next(const char **at, struct bytes *attribute, bool *malformed)
 {
 	const char *brace = *at + strcspn(*at, "{}");
 	*malformed = false;
@@ -114,7 +114,7 @@ static bool fill(const struct template_source *source, enum template_kind kind, 
 	struct bytes name;
 	bool malformed;
 	*o->to = '\0';
-	while (template_next(&at, &name, &malformed)) {
+	while (policy_template_next(&at, &name, &malformed)) {
 		struct bytes literal = BYTES(before, (size_t)((const char *)name.data - 1 - before));
 		bool whole = before == text && literal.len == 0 && *at == '\0';
 		if (!put(o, literal)) return fails(failure, "too long", BYTES_NONE, BYTES_NONE);
@@ -132,7 +132,7 @@ bool policy_is_workload(struct bytes id, const char *trust_domain)
 	       bytes_is(domain, trust_domain);
 }
 
-bool template_spiffe_id(const struct template_source *source, const char *text, char *out, struct template_failure *failure)
+bool policy_fill_spiffe_id(const struct template_source *source, const char *text, char *out, struct template_failure *failure)
 {
 	struct bytes value = BYTES_NONE, whole = bytes_str("spiffe_id");
 	struct output o = { out, SPIFFE_ID_MAX };
@@ -190,7 +190,7 @@ static bool parse_ip(const char *text, struct policy_name *name, struct template
 	return inet_pton(v6 ? AF_INET6 : AF_INET, text, name->value) == 1 || fails(f, "not an IP address", BYTES_NONE, BYTES_NONE);
 }
 
-bool template_name(const struct template_source *source, enum template_kind kind, const char *text, struct policy_name *name,
+bool policy_fill_name(const struct template_source *source, enum template_kind kind, const char *text, struct policy_name *name,
 		   struct template_failure *failure)
 {
 	char filled[POLICY_DNS_MAX + 1];
