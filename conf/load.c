@@ -231,11 +231,16 @@ static struct err read_file(const char *path, struct buf *out)
 struct err conf_load(const char *path, struct conf **out, struct conf_problem *problem)
 {
 	AUTO(buf) struct buf yaml = { .max = CONF_FILE_MAX + 1 };
-	AUTO(heap) char *real = realpath(path, NULL); /* so that paths stay right when a process changes its folder */
+	/* Absolute, so that paths stay right when a process changes its folder.  Only the folder: the file itself may be a link
+	 * into a folder that is replaced with the next version (a Kubernetes ConfigMap), and the files beside it move along. */
+	struct bytes folder = folder_of(path);
+	AUTO(heap) char *named = folder.len == 0 ? strdup(".") : strndup((const char *)folder.data, folder.len);
+	AUTO(heap) char *real = named == NULL ? NULL : realpath(named, NULL);
 	struct err e = read_file(path, &yaml);
 	if (e.code != ERR_OK) {
-		snprintf(problem->text, sizeof(problem->text), "%s: cannot read it: %s", path, strerror((int)e.cause));
+		snprintf(problem->text, sizeof(problem->text), "%s: cannot read it: %s", path,
+			 e.cause != 0 ? strerror((int)e.cause) : e.reason);
 		return e;
 	}
-	return load(buf_view(&yaml), path, folder_of(real != NULL ? real : path), out, problem);
+	return load(buf_view(&yaml), path, real != NULL ? bytes_str(real) : folder, out, problem);
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/own.h"
 
 #define AT(where, field) .offset = offsetof(struct where, field), .size = sizeof(((struct where *)NULL)->field)
@@ -17,8 +18,9 @@ static const struct schema_choice ca_key_types[] = { { "p256", 0 },    { "p384",
 						     { "rsa3072", 0 }, { "rsa4096", 0 }, { NULL, 0 } };
 static const struct schema_choice key_types[] = { { "p256", 0 }, { "p384", 0 }, { "ed25519", 0 }, { "rsa", 0 }, { NULL, 0 } };
 static const struct schema_choice log_formats[] = { { "text", CONF_LOG_TEXT }, { "json", CONF_LOG_JSON }, { NULL, 0 } };
-/* the values of base/log.h */
-static const struct schema_choice log_levels[] = { { "error", 0 }, { "warn", 1 }, { "info", 2 }, { "debug", 3 }, { NULL, 0 } };
+static const struct schema_choice log_levels[] = {
+	{ "error", LOG_ERROR }, { "warn", LOG_WARN }, { "info", LOG_INFO }, { "debug", LOG_DEBUG }, { NULL, 0 },
+};
 static const struct schema_choice issuer_kinds[] = {
 	{ "jwt", CONF_ISSUER_JWT },
 	{ "kubernetes", CONF_ISSUER_KUBERNETES },
@@ -52,7 +54,7 @@ static const struct schema_item top_items[] = {
 	{ "listen.fronts", SCHEMA_NUMBER, 0, 64, "0", AT(conf, listen.fronts),
 	  .help = "Processes that serve clients; 0 means one for each core." },
 	{ "listen.max_connections", SCHEMA_NUMBER, 1, 1000000, "10000", AT(conf, listen.max_connections),
-	  .help = "Open connections of each front; one more is closed at once. An idle connection costs about 30 KiB." },
+	  .help = "Open connections of each front; one more is closed at once. An idle one costs some tens of KiB." },
 	{ "listen.max_streams", SCHEMA_NUMBER, 1, 100000, "256", AT(conf, listen.max_streams),
 	  .help = "Requests that one connection may have in flight (HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS)." },
 	{ "listen.max_pending", SCHEMA_NUMBER, 1, 65536, "4096", AT(conf, listen.max_pending),

@@ -338,14 +338,19 @@ static void the_order_of_keys_does_not_change_the_image(void **state)
 	assert_memory_equal(a, b, a->size);
 }
 
-static void load_takes_paths_from_the_folder_of_the_file(void **state)
+/* As Kubernetes mounts a ConfigMap: signet.yaml -> ..data/signet.yaml, and ..data is replaced on a change. */
+static void load_takes_paths_from_the_folder_that_was_named_not_where_a_link_leads(void **state)
 {
 	(void)state;
-	char folder[] = "/tmp/conf-test-XXXXXX", path[64], want[64];
+	char folder[] = "/tmp/conf-test-XXXXXX", data[64], path[64], target[96], want[64];
 	assert_non_null(mkdtemp(folder));
+	snprintf(data, sizeof(data), "%s/..data", folder);
 	snprintf(path, sizeof(path), "%s/a.yaml", folder);
+	snprintf(target, sizeof(target), "%s/a.yaml", data);
+	assert_int_equal(mkdir(data, 0700), 0);
+	assert_int_equal(symlink("..data/a.yaml", path), 0);
 	snprintf(want, sizeof(want), "%s/data", folder);
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(target, "w");
 	assert_non_null(f);
 	fputs(TD "data_dir: data\n", f);
 	fclose(f);
@@ -354,6 +359,8 @@ static void load_takes_paths_from_the_folder_of_the_file(void **state)
 	assert_int_equal(conf_load(path, &c, &problem).code, ERR_OK);
 	assert_string_equal(text(c, c->data_dir), want);
 	unlink(path);
+	unlink(target);
+	rmdir(data);
 	rmdir(folder);
 }
 
@@ -369,7 +376,7 @@ int main(void)
 		cmocka_unit_test(everything_can_be_set),
 		cmocka_unit_test(an_empty_policy_is_not_the_built_in_one),
 		cmocka_unit_test(the_order_of_keys_does_not_change_the_image),
-		cmocka_unit_test(load_takes_paths_from_the_folder_of_the_file),
+		cmocka_unit_test(load_takes_paths_from_the_folder_that_was_named_not_where_a_link_leads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
