@@ -44,7 +44,7 @@ struct world {
 	bool running;
 	atomic_uint held; /* 1: the hook stops the commit thread before its answers, until 0 */
 	atomic_uint stopped;
-	const char *hold_at;
+	const char *_Atomic hold_at;
 	struct key key, other;
 };
 
@@ -205,7 +205,9 @@ static void hook(const char *point, void *ctx)
 {
 	struct world *w = ctx;
 
-	if (w->hold_at == NULL || strcmp(point, w->hold_at) != 0) return;
+	const char *at = atomic_load(&w->hold_at);
+
+	if (at == NULL || strcmp(point, at) != 0) return;
 	while (atomic_load(&w->held) != 0) {
 		atomic_store(&w->stopped, 1);
 		usleep(200);
@@ -640,7 +642,7 @@ static void test_a_ban_catches_what_is_in_flight(void **state)
 
 	(void)state;
 	world_open(&w, CONF);
-	w.hold_at = "before-commit";
+	atomic_store(&w.hold_at, "before-commit");
 	atomic_store(&w.held, 1);
 	m = request(&w, 1);
 	m.spiffe_id = TEXT("spiffe://" TRUST_DOMAIN "/first");
@@ -853,7 +855,6 @@ static void test_whoever_breaks_the_table_loses_its_channel_alone(void **state)
 
 	(void)state;
 	world_open(&w, CONF);
-	w.log.level = LOG_ERROR;
 	for (size_t i = 0; i < ARRAY_LEN(violations); i++) {
 		give_channel(&w, &bad, CONTROL_FRONT, (uint16_t)(1 + i));
 		if (violations[i].greet) hello(&bad, FRONT_HELLO, WIRE_VERSION, (uint16_t)(1 + i));
@@ -908,7 +909,6 @@ static void test_a_store_that_cannot_write_refuses_and_recovers(void **state)
 	(void)state;
 	(void)signal(SIGXFSZ, SIG_IGN);
 	world_open(&w, CONF);
-	w.log.level = LOG_ERROR;
 	m = request(&w, 1);
 	issue_ok(&w, &m);
 	count = records(&w);
@@ -940,7 +940,7 @@ static void test_what_is_in_hand_is_answered_before_it_stops(void **state)
 
 	(void)state;
 	world_open(&w, CONF);
-	w.hold_at = "before-commit";
+	atomic_store(&w.hold_at, "before-commit");
 	atomic_store(&w.held, 1);
 	m = request(&w, 1);
 	ask(&w.front, &m);
