@@ -1,5 +1,6 @@
 #include "ca/roots.h"
 
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,10 +101,12 @@ static void key_label(const uint8_t ski[KEY_SKI_LEN], char label[LABEL_MAX])
 
 static unsigned signer_threads(const struct conf *conf)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t cores; /* not sysconf(), which opens files that the sandbox does not show */
+	int n;
 
 	if (conf->ca.signer_threads > 0) return (unsigned)conf->ca.signer_threads;
-	return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+	n = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
+	return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
 }
 
 static struct err key_open(const struct roots_options *o, const struct root *root, struct root_signer *s)

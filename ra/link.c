@@ -219,6 +219,7 @@ static struct err on_refused(void *self, struct chan_msg *msg)
 	TRY(wire_u16(&in, &reason));
 	TRY(wire_end(&in));
 	metric_inc(l->metrics, M_KEEPER_REFUSED);
+	if (id == WIRE_ID_SERVING) return OK; /* of link_ask_serving(), which is asked again by its owner's timer */
 	return slot_answer(l, id, &(struct link_answer){ .err = keeper_reason_err(reason) });
 }
 
