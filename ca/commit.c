@@ -27,11 +27,21 @@ static bool fronts_idle(const struct keeper *k)
 	return true;
 }
 
+/* Clients that keep their connections ask again when they are answered.  So the batch just answered and those who
+ * came while it was committed are the company to expect (at most storage.commit_wait): two groups of clients that
+ * take turns become one, and a client that is alone never waits for anybody. */
+static void expect_company(struct queue *q, size_t answered)
+{
+	pthread_mutex_lock(&q->lock);
+	q->expected = answered + q->count < BATCH_ENOUGH ? answered + q->count : BATCH_ENOUGH;
+	pthread_mutex_unlock(&q->lock);
+}
+
 static bool should_commit(const struct keeper *k)
 {
 	const struct queue *q = &k->queue;
 
-	return q->count >= BATCH_ENOUGH || q->urgent || q->stop || fronts_idle(k);
+	return q->count >= BATCH_ENOUGH || q->urgent || q->stop || (q->count >= q->expected && fronts_idle(k));
 }
 
 /* NULL: nothing came, or the queue is stopped and empty (*over). */
@@ -151,6 +161,7 @@ static void run_batch(struct committer *c, struct job *jobs)
 {
 	struct keeper *k = c->keeper;
 	uint64_t records = 0;
+	size_t answered = 0;
 	struct err e = commit_all(k, jobs, &records);
 
 	note_commit(k, e, records);
@@ -161,12 +172,13 @@ static void run_batch(struct committer *c, struct job *jobs)
 		touch(c, job->peer);
 	}
 	flush_touched(c);
-	while (jobs != NULL) {
+	for (; jobs != NULL; answered++) {
 		struct job *job = jobs;
 
 		jobs = job->next;
 		job_free(k, job);
 	}
+	expect_company(&k->queue, answered);
 }
 
 /* ---- housekeeping ---- */

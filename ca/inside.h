@@ -66,6 +66,7 @@ struct queue { /* jobs from many threads to one */
 	pthread_cond_t more;
 	struct job *head, **tail;
 	size_t count;
+	size_t expected;         /* jobs that the next batch may hope for: see commit.c */
 	bool urgent;
 	atomic_bool stop;
 	enum { QUEUE_BUSY, QUEUE_EMPTY, QUEUE_COMPANY } waiting; /* what its thread waits for */
