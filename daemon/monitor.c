@@ -188,10 +188,12 @@ static void schedule(struct monitor *m, struct proc *p)
 
 static void ended(struct monitor *m, struct proc *p, int wait_status)
 {
+	bool could_start = m->up || p->ready;
+
 	proc_ended(p, wait_status, m->log);
 	if (m->stopping) return;
 	if (p->role == CONTROL_KEEPER) stop(m, keeper_status(m, wait_status));
-	else if (!m->up) stop(m, EXIT_START); /* what cannot start once is not worth trying again */
+	else if (!could_start) stop(m, EXIT_START); /* what cannot start once is not worth trying again */
 	else schedule(m, p);
 }
 
