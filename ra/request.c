@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "csr/cert.h"
+#include "der/der.h"
 #include "proto/decode.h"
 
 enum step_result { STEP_DONE, STEP_WAIT };
@@ -245,19 +246,30 @@ static struct err prove(struct request *r, struct csr **csr)
 	return e;
 }
 
+/* For the log; the keeper has checked the certificate whole. */
+static struct err note_serial(struct request *r, struct bytes cert)
+{
+	struct bytes tbs, version, serial;
+
+	TRY(der_enter(cert, DER_SEQUENCE, &cert));
+	TRY(der_take(&cert, DER_SEQUENCE, &tbs));
+	TRY(der_take(&tbs, DER_CONTEXT_CONSTRUCTED(0), &version));
+	TRY(der_take_unsigned(&tbs, sizeof(r->serial), &serial));
+	memcpy(r->serial, serial.data, serial.len);
+	r->serial_len = serial.len;
+	return OK;
+}
+
 static void on_issued(void *user, const struct link_answer *a)
 {
 	struct request *r = user;
-	struct cert cert;
 	struct err e = a->err;
 
-	if (e.code == ERR_OK) e = cert_parse(a->cert, &cert);
+	if (e.code == ERR_OK) e = note_serial(r, a->cert);
 	if (e.code != ERR_OK) {
 		request_fail(r, "issue", e);
 		return;
 	}
-	memcpy(r->serial, cert.serial.data, cert.serial.len);
-	r->serial_len = cert.serial.len;
 	r->record = a->record;
 	r->service->scratch.len = 0;
 	e = answer_put(&r->service->scratch, a->cert, &r->service->tail);
