@@ -70,7 +70,9 @@ static struct err syntax_refuse(struct loader *l, const yaml_parser_t *p)
 	const char *why = p->problem != NULL ? p->problem : "out of memory";
 	if (p->error == YAML_READER_ERROR)
 		return refuse_line(l, p->mark.line + 1, "not YAML: %s at byte %zu", why, p->problem_offset);
-	return refuse_line(l, p->problem_mark.line + 1, "not YAML: %s", why);
+	/* the usual mistake with patterns; libyaml speaks of an anchor's or alias's name there */
+	const char *hint = strstr(why, "alphabetic or numeric") != NULL ? " (a text that begins with * or & needs quotes)" : "";
+	return refuse_line(l, p->problem_mark.line + 1, "not YAML: %s%s", why, hint);
 }
 
 /* What may not be on a scalar, list or map. */
@@ -150,6 +152,8 @@ static struct err events_check(struct loader *l, struct bytes yaml)
 struct err conf_tree_load(struct loader *l, struct bytes yaml, yaml_document_t *doc)
 {
 	AUTO(yaml_parser) yaml_parser_t p = { 0 };
+	struct bytes mark = bytes_str("\xef\xbb\xbf"); /* of some editors; libyaml takes it only when it may choose the encoding */
+	if (bytes_has_prefix(yaml, mark)) yaml = BYTES(yaml.data + mark.len, yaml.len - mark.len);
 	if (yaml.len > CONF_FILE_MAX) return refuse_line(l, 0, "larger than %d bytes", CONF_FILE_MAX);
 	if (bytes_has_nul(yaml)) return refuse_line(l, 0, "holds a NUL character");
 	TRY(events_check(l, yaml));

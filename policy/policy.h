@@ -79,7 +79,7 @@ struct err policy_decide(const struct conf *conf, const struct caller *caller, c
                          struct policy_grant *grant);
 
 /* The same, told: one line a rule with what matched and what did not, for the log and `signet policy test`.  Values of the
- * caller may appear in it (log escapes them). */
+ * caller may appear in it, with everything but plain ASCII escaped.  RESOURCE_EXHAUSTED: out is full; it holds what fitted. */
 struct err policy_explain(const struct conf *conf, const struct caller *caller, const struct policy_request *req,
                           struct buf *out);
 

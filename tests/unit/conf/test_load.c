@@ -36,6 +36,7 @@ static const struct {
 	{ TD "tls: &x { names: [a] }\n", "signet.yaml:2: anchors (&) are not supported; write the value out" },
 	{ TD "admin: { users: &x [a] }\n", "signet.yaml:2: anchors (&) are not supported; write the value out" },
 	{ TD "user: *x\n", "signet.yaml:2: aliases (*) are not supported; put a text that begins with * in quotes" },
+	{ TD "ca: { allow_dns_names: [*.example.org] }\n", "signet.yaml:2: not YAML: did not find expected alphabetic or numeric character (a text that begins with * or & needs quotes)" },
 	{ TD "user: !!str a\n", "signet.yaml:2: tags (!) are not supported; write a plain value" },
 	{ TD "replica: !x 1\n", "signet.yaml:2: tags (!) are not supported; write a plain value" },
 	{ "%YAML 1.1\n---\n" TD, "signet.yaml:1: directives (%) are not supported" },
@@ -317,6 +318,15 @@ static void everything_can_be_set(void **state)
 	assert_int_equal(c->rules[1].match_count, 0);
 }
 
+static void takes_line_ends_and_the_byte_order_mark_of_other_systems(void **state)
+{
+	(void)state;
+	AUTO(conf) struct conf *c = NULL;
+	struct conf_problem problem;
+	assert_int_equal(parse("\xef\xbb\xbftrust_domain: example.org\r\nuser: a\r\n", &c, &problem).code, ERR_OK);
+	assert_string_equal(text(c, c->user), "a");
+}
+
 static void an_empty_policy_is_not_the_built_in_one(void **state)
 {
 	(void)state;
@@ -374,6 +384,7 @@ int main(void)
 		cmocka_unit_test(refuses_a_file_that_cannot_be_read),
 		cmocka_unit_test(a_trust_domain_alone_is_enough),
 		cmocka_unit_test(everything_can_be_set),
+		cmocka_unit_test(takes_line_ends_and_the_byte_order_mark_of_other_systems),
 		cmocka_unit_test(an_empty_policy_is_not_the_built_in_one),
 		cmocka_unit_test(the_order_of_keys_does_not_change_the_image),
 		cmocka_unit_test(load_takes_paths_from_the_folder_that_was_named_not_where_a_link_leads),
