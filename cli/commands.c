@@ -1,0 +1,186 @@
+/* commands.c: the table: what `signet` can do, and all that is said about it. */
+#include "cli/run.h"
+
+const struct cli_group cli_groups[] = {
+	{ "token", "Join tokens: the first credential of a machine" },
+	{ "cert", "Certificates that were issued" },
+	{ "identity", "Bans: who gets no certificate any more" },
+	{ "ca", "The certificate authority" },
+	{ "config", "The configuration file" },
+	{ "policy", "Rules: who gets what" },
+	{ NULL, NULL },
+};
+
+const struct cli_option cli_global_options[] = {
+	{ "output", 'o', "FORMAT", "text|json", false, "text for people (default) or json for programs" },
+	{ "config", 0, "FILE", NULL, false, "configuration (default $SIGNET_CONFIG or " CLI_CONFIG ")" },
+	{ "socket", 0, "PATH", NULL, false, "admin socket (default $SIGNET_SOCKET or the configuration's)" },
+	{ "help", 'h', NULL, NULL, false, "show help" },
+	{ NULL, 0, NULL, NULL, false, NULL },
+};
+
+#define END { NULL, 0, NULL, NULL, false, NULL }
+#define OPTIONS(name) static const struct cli_option name[]
+#define TIMES "a time: RFC 3339, a date, or a duration from now"
+
+OPTIONS(init_options) = {
+	{ "trust-domain", 0, "NAME", NULL, false, "the name in every SPIFFE ID: spiffe://NAME/... (required)" },
+	{ "data-dir", 0, "DIR", NULL, false, "records, CA key, tokens (default /var/lib/signet)" },
+	{ "run-dir", 0, "DIR", NULL, false, "the admin socket (default /run/signet)" },
+	END,
+};
+OPTIONS(request_options) = {
+	{ "server", 0, "ADDR", NULL, false, "host:port of the CSR API (default: the configuration's port here)" },
+	{ "server-name", 0, "NAME", NULL, false, "name in the server's certificate (default: the host of --server)" },
+	{ "ca", 0, "FILE", NULL, false, "roots to trust, PEM (default: asked over the admin socket)" },
+	{ "token-file", 0, "FILE", NULL, false, "join token in a file; - reads standard input" },
+	{ "token", 0, "TOKEN", NULL, false, "join token; others on this machine may see it in ps for a moment" },
+	{ "jwt-file", 0, "FILE", NULL, false, "JWT in a file, for example a Kubernetes service-account token" },
+	{ "cert", 0, "FILE", NULL, false, "renew with this certificate chain; goes with --key" },
+	{ "key", 0, "FILE", NULL, false, "private key of --cert" },
+	{ "key-type", 0, "TYPE", "p256|p384|ed25519|rsa2048", false, "key to make (default p256)" },
+	{ "validity", 0, "TIME", NULL, false, "lifetime to ask for, as 1h or 30d (default: the rule's)" },
+	{ "impersonate", 0, "ID", NULL, false, "SPIFFE ID to ask for in place of one's own (node proxies)" },
+	{ "signer", 0, "NAME", NULL, false, "issuer to ask for (default: Signet's own CA)" },
+	{ "out-dir", 0, "DIR", NULL, false, "where the three files go (default: here)" },
+	{ "timeout", 0, "TIME", NULL, false, "give up after this (default 30s)" },
+	END,
+};
+OPTIONS(token_create_options) = {
+	{ "spiffe-id", 0, "ID", NULL, false, "the one ID that the token can get (required)" },
+	{ "lifetime", 0, "TIME", NULL, false, "usable for so long (default: auth.token_lifetime)" },
+	END,
+};
+OPTIONS(list_options) = {
+	{ "limit", 0, "N", NULL, false, "rows at most, 1 to 1000 (default 100)" },
+	{ "page", 0, "NEXT", NULL, false, "go on where a list ended: the value it named" },
+	END,
+};
+OPTIONS(cert_list_options) = {
+	{ "spiffe-id", 0, "ID", NULL, false, "of exactly this ID" },
+	{ "serial", 0, "HEX", NULL, false, "with this serial number" },
+	{ "expires-before", 0, "TIME", NULL, false, TIMES " (24h: within a day)" },
+	{ "expires-after", 0, "TIME", NULL, false, TIMES " (now: not expired)" },
+	{ "issued-since", 0, "TIME", NULL, false, TIMES " (1h: in the last hour)" },
+	{ "issued-before", 0, "TIME", NULL, false, TIMES " (7d: over a week old)" },
+	{ "oldest-first", 0, NULL, NULL, false, "instead of newest first" },
+	{ "limit", 0, "N", NULL, false, "rows at most, 1 to 1000 (default 100)" },
+	{ "page", 0, "NEXT", NULL, false, "go on where a list ended: the value it named" },
+	END,
+};
+OPTIONS(out_options) = {
+	{ "out", 0, "FILE", NULL, false, "write to this file instead of standard output" },
+	END,
+};
+OPTIONS(ban_options) = {
+	{ "reason", 0, "TEXT", NULL, false, "why, for those who come later (required)" },
+	END,
+};
+OPTIONS(reference_options) = {
+	{ "mdoc", 0, NULL, NULL, false, "as a manual page instead of Markdown" },
+	END,
+};
+OPTIONS(policy_options) = {
+	{ "attr", 0, "NAME=VALUE", NULL, true, "attribute of the caller" },
+	{ "method", 0, "METHOD", "jwt|mtls|join_token", false, "how the caller proved itself (default jwt)" },
+	{ "id", 0, "ID", NULL, false, "mtls, join_token: the caller's SPIFFE ID (attribute spiffe_id)" },
+	{ "csr", 0, "FILE", NULL, false, "take the key from this request (PEM)" },
+	{ "key-type", 0, "TYPE", "p256|p384|ed25519|rsa", false, "type of the caller's key" },
+	{ "validity", 0, "TIME", NULL, false, "lifetime asked for" },
+	{ "impersonate", 0, "ID", NULL, false, "SPIFFE ID asked for in place of the caller's own" },
+	{ "signer", 0, "NAME", NULL, false, "issuer asked for" },
+	END,
+};
+
+const struct cli_command cli_commands[] = {
+	{ NULL, "init", NULL, 0, 0, init_options, run_init, "write a first configuration",
+	  "Writes a commented configuration file and says what to do next.  A file that is\n"
+	  "there is never touched.  The trust domain is the name of the whole installation;\n"
+	  "choose it once.\n",
+	  "signet init --trust-domain prod.example.org\n"
+	  "signet init --trust-domain test.example --config ./signet.yaml --data-dir ./data --run-dir ./run" },
+	{ NULL, "request", NULL, 0, 0, request_options, run_request, "ask for a certificate",
+	  "Makes a private key that never leaves this machine, asks the CSR API to certify it,\n"
+	  "checks the answer (chain to the roots, this key, exactly one SPIFFE ID), and writes\n"
+	  "key.pem (mode 0600), cert-chain.pem and root-cert.pem.\n\n"
+	  "The credential is one of: a join token (--token-file, $SIGNET_TOKEN, standard input,\n"
+	  "--token), a JWT (--jwt-file), or the certificate that one has already (--cert and\n"
+	  "--key).  The key is kept as key.pem.pending until the answer is there: when an answer\n"
+	  "was lost, the same command asks again with the same key, and a spent join token gives\n"
+	  "the same certificate once more.\n",
+	  "signet token create --spiffe-id spiffe://example.org/vm/db1 | signet request --out-dir /etc/db1\n"
+	  "SIGNET_TOKEN=sgt1_... signet request --server ca.example.org:15012 --ca root-cert.pem\n"
+	  "signet request --cert cert-chain.pem --key key.pem --ca root-cert.pem --server ca.example.org:15012" },
+	{ NULL, "status", NULL, 0, 0, NULL, run_status, "how the daemon is",
+	  "Asks the running daemon for its state: issued and refused since its start, records,\n"
+	  "root, processes that serve clients.\n",
+	  "signet status\nsignet status -o json" },
+	{ NULL, "version", NULL, 0, 0, NULL, run_version, "version of this program", "Prints the version of signet and of OpenSSL.\n",
+	  "signet version" },
+	{ NULL, "help", "[COMMAND]", 0, 2, NULL, run_help, "help, of a command with examples",
+	  "Shows all commands, those of a group, or one.\n", "signet help\nsignet help token\nsignet help cert list" },
+	{ NULL, "completion", "bash", 1, 1, NULL, run_completion, "completion for a shell",
+	  "Prints a script that completes commands and options of signet in bash.\n",
+	  "source <(signet completion bash)\nsignet completion bash >/usr/share/bash-completion/completions/signet" },
+
+	{ "token", "create", NULL, 0, 0, token_create_options, run_token_create, "make a one-time join token",
+	  "The token gets one certificate for one SPIFFE ID, once, until it expires.  It is\n"
+	  "printed alone on standard output and cannot be shown again: only its hash is kept.\n",
+	  "signet token create --spiffe-id spiffe://example.org/vm/db1\n"
+	  "signet token create --spiffe-id spiffe://example.org/vm/db1 --lifetime 15m >token" },
+	{ "token", "list", NULL, 0, 0, list_options, run_token_list, "tokens and what became of them",
+	  "Lists join tokens by their public ID, never the tokens themselves.\n", "signet token list" },
+	{ "token", "revoke", "ID", 1, 1, NULL, run_token_revoke, "make a token useless",
+	  "A token that is spent cannot be revoked: ban the identity instead.\n",
+	  "signet token revoke 0123456789abcdef0123456789abcdef" },
+
+	{ "cert", "list", NULL, 0, 0, cert_list_options, run_cert_list, "list, newest first",
+	  "Lists the records of issued certificates.  Filters combine.\n",
+	  "signet cert list --issued-since 1h\n"
+	  "signet cert list --spiffe-id spiffe://example.org/vm/db1 --expires-after now\n"
+	  "signet cert list --expires-before 24h --limit 1000 -o json" },
+	{ "cert", "show", "INDEX|SERIAL|FILE", 1, 1, NULL, run_cert_show, "a record with its certificate, or a file",
+	  "Shows the record with an index or a serial number (hex), or the certificates in a\n"
+	  "PEM or DER file.  A name with a / or a dot is always a file.\n",
+	  "signet cert show 17\nsignet cert show 01:6a:2f:...\nsignet cert show ./cert-chain.pem" },
+	{ "cert", "export", "INDEX", 1, 1, out_options, run_cert_export, "the certificate as PEM", "Writes the certificate of a record.\n",
+	  "signet cert export 17 --out db1.pem\nsignet cert export 17 | openssl x509 -noout -text" },
+
+	{ "identity", "ban", "KIND SUBJECT", 2, 2, ban_options, run_identity_ban, "issue nothing to it any more",
+	  "From now on nothing is issued to this subject, whatever policy says; a certificate\n"
+	  "that is out stays valid until it ends.  KIND is spiffe_id (SUBJECT is the ID),\n"
+	  "key (hex SHA-256 of the public key, as `signet cert show` prints it) or caller (as\n"
+	  "the records name it).\n",
+	  "signet identity ban spiffe_id spiffe://example.org/vm/db1 --reason 'stolen laptop'\n"
+	  "signet identity ban key 9f86d081884c7d65... --reason 'key in a public repository'" },
+	{ "identity", "unban", "KIND SUBJECT", 2, 2, NULL, run_identity_unban, "take a ban back",
+	  "Whoever was banned may ask again.\n", "signet identity unban spiffe_id spiffe://example.org/vm/db1" },
+	{ "identity", "list", NULL, 0, 0, list_options, run_identity_list, "who is banned", "Lists bans with reason and author.\n",
+	  "signet identity list" },
+
+	{ "ca", "show", NULL, 0, 0, NULL, run_ca_show, "the roots that clients should trust", "Shows every root certificate of the CA.\n",
+	  "signet ca show" },
+	{ "ca", "export-root", NULL, 0, 0, out_options, run_ca_export_root, "the roots as PEM",
+	  "Writes the root bundle: what clients need to trust this CA.\n",
+	  "signet ca export-root --out root-cert.pem" },
+
+	{ "config", "check", "[FILE]", 0, 1, NULL, run_config_check, "check a configuration file",
+	  "Checks the file as the daemon does at its start: keys, values, rules, and the files\n"
+	  "that it names.  Says file, line, key and what was expected.\n",
+	  "signet config check\nsignet config check ./signet.yaml" },
+	{ "config", "show", NULL, 0, 0, NULL, run_config_show, "effective values",
+	  "Prints the configuration with every default, as YAML that can be used again.\n",
+	  "signet config show\nsignet config show -o json" },
+	{ "config", "reference", NULL, 0, 0, reference_options, run_config_reference, "every key, its meaning and default",
+	  "Prints the reference of the configuration file.\n", "signet config reference | less" },
+
+	{ "policy", "test", NULL, 0, 0, policy_options, run_policy_test, "what would the rules decide?",
+	  "Decides as the daemon would, without it, and says for each rule why or why not.\n"
+	  "Exit status 0: granted, 1: denied.\n\n"
+	  "Attributes: issuer, claim.NAME, k8s.namespace, k8s.service_account, k8s.pod,\n"
+	  "k8s.pod_uid, k8s.node, cluster, spiffe_id.\n",
+	  "signet policy test --attr k8s.namespace=shop --attr k8s.service_account=cart\n"
+	  "signet policy test --method mtls --id spiffe://example.org/vm/db1 --validity 30d\n"
+	  "signet policy test --method jwt --attr claim.sub=build --key-type rsa --config ./new.yaml" },
+};
+const size_t cli_command_count = ARRAY_LEN(cli_commands);
