@@ -160,7 +160,7 @@ static void keep(struct call *call, struct bytes name, nghttp2_rcbuf *value)
 }
 
 #define FIELD_OVERHEAD 32   /* RFC 9113 s10.5.1, RFC 7541 s4.1 */
-#define HEADERS_PATIENCE 8  /* times GRPC_HEADERS_MAX before the connection is cut: HPACK makes long lists from few bytes; ours */
+#define HEADERS_PATIENCE 8  /* times GRPC_HEADERS_MAX, then the connection is cut: HPACK makes much from few bytes; ours */
 
 int call_take_header(struct call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *value)
 {
@@ -207,7 +207,8 @@ void call_take_headers_end(struct call *call)
 {
 	bool fits = hold(call, call->header_bytes);
 
-	if (call->header_bytes > GRPC_HEADERS_MAX) answer_refuse(call, "200", ERR_RESOURCE_EXHAUSTED, "header fields larger than the limit");
+	if (call->header_bytes > GRPC_HEADERS_MAX)
+		answer_refuse(call, "200", ERR_RESOURCE_EXHAUSTED, "header fields larger than the limit");
 	else if (!call->grpc) answer_refuse(call, "415", ERR_INVALID_ARGUMENT, "invalid gRPC request content-type");
 	else if (!call->post) answer_refuse(call, "405", ERR_INTERNAL, "a gRPC request's method is POST");
 	else if (call->bad_timeout) answer_refuse(call, "400", ERR_INTERNAL, "malformed grpc-timeout");

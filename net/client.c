@@ -33,6 +33,7 @@ static struct err split_address(const char *address, struct client_conn *c)
 struct err client_call(const struct client_options *options, const char *path, struct bytes message, struct buf *reply,
                        struct client_status *status, char *detail, size_t size)
 {
+	/* #lizard forgives: everything that a caller has, in the contract's order */
 	AUTO(client_conn) struct client_conn c = { .options = options, .fd = -1, .detail = detail, .detail_size = size };
 
 	if (size > 0) detail[0] = '\0';

@@ -52,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0) return 0;
 	a = run(BYTES(data + 1, len - 1), SIZE_MAX);
 	b = run(BYTES(data + 1, len - 1), (size_t)data[0] + 1);
-	if (a.code != b.code || a.messages != b.messages || a.bytes != b.bytes || a.sum != b.sum || a.idle != b.idle) __builtin_trap();
+	if (a.code != b.code || a.idle != b.idle) __builtin_trap();
+	if (a.messages != b.messages || a.bytes != b.bytes || a.sum != b.sum) __builtin_trap();
 	return 0;
 }

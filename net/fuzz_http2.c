@@ -73,10 +73,22 @@ static struct server *make_server(struct loop *loop, struct metrics *metrics, st
 	static const char *const headers[] = { "authorization", NULL };
 	const struct grpc_method methods[] = {
 		{ .path = "/u", .ctx = seen, .message = on_message, .gone = on_gone },
-		{ .path = "/s", .ctx = seen, .streaming = true, .message = on_stream_message, .end = on_stream_end, .gone = on_gone },
+		{ .path = "/s", .ctx = seen, .streaming = true, .message = on_stream_message, .end = on_stream_end,
+		  .gone = on_gone },
 	};
-	const struct server_options o = { .loop = loop, .listen_fd = -1, .metrics = metrics, .methods = methods, .method_count = 2, .ctx = seen,
-		                          .headers = headers, .max_connections = 4, .max_streams = 8, .handshake_ms = 1000, .conn_gone = on_conn_gone };
+	const struct server_options o = {
+		.loop = loop,
+		.listen_fd = -1,
+		.metrics = metrics,
+		.methods = methods,
+		.method_count = ARRAY_LEN(methods),
+		.ctx = seen,
+		.headers = headers,
+		.max_connections = 4,
+		.max_streams = 8,
+		.handshake_ms = 1000,
+		.conn_gone = on_conn_gone,
+	};
 	struct server *s = NULL;
 
 	if (server_new(&o, &s).code != ERR_OK) abort();
@@ -117,7 +129,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	int pair[2];
 
 	if (len < 2 || len > INPUT_MAX) return 0;
-	if (loop_new(&loop).code != ERR_OK || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) abort();
+	if (loop_new(&loop).code != ERR_OK) abort();
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) abort();
 	s = make_server(loop, &metrics, &seen);
 	if (conn_new(s, pair[0], "fuzz").code != ERR_OK) abort();
 	if ((data[0] & 0x80) != 0) conn_input(s->conns, BYTES(preface, sizeof(preface) - 1));

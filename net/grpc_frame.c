@@ -60,7 +60,9 @@ struct err grpc_frame_feed(struct grpc_frame *f, struct bytes *in, bool *whole)
 
 void grpc_frame_prefix(uint32_t len, uint8_t out[GRPC_PREFIX_BYTES])
 {
-	const uint8_t prefix[GRPC_PREFIX_BYTES] = { 0, (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len };
-
-	memcpy(out, prefix, sizeof(prefix));
+	out[0] = 0;
+	out[1] = (uint8_t)(len >> 24);
+	out[2] = (uint8_t)(len >> 16);
+	out[3] = (uint8_t)(len >> 8);
+	out[4] = (uint8_t)len;
 }

@@ -53,7 +53,8 @@ static void on_clock(void *ctx)
 	struct due *d;
 
 	s->clock_at = 0;
-	while ((d = late(&s->handshakes, now)) != NULL || (d = late(&s->stalls, now)) != NULL) conn_kill(CONTAINER(d, struct conn, due));
+	while ((d = late(&s->handshakes, now)) != NULL || (d = late(&s->stalls, now)) != NULL)
+		conn_kill(CONTAINER(d, struct conn, due));
 	while ((d = late(&s->requests, now)) != NULL)
 		call_abort(CONTAINER(d, struct call, due), ERR_DEADLINE_EXCEEDED, "the request did not arrive in time");
 	server_touch_clock(s);
@@ -213,7 +214,8 @@ void server_drain(struct server *s)
 		(void)nghttp2_submit_shutdown_notice(c->session);
 		conn_mark(c);
 	}
-	if (timer_new(s->o.loop, on_goaway, s, &s->goaway).code != ERR_OK || timer_start(s->goaway, GOAWAY_MS).code != ERR_OK) on_goaway(s);
+	if (timer_new(s->o.loop, on_goaway, s, &s->goaway).code != ERR_OK || timer_start(s->goaway, GOAWAY_MS).code != ERR_OK)
+		on_goaway(s);
 }
 
 size_t server_calls(const struct server *s)

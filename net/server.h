@@ -41,7 +41,8 @@ struct server_options {
 	const struct grpc_method *methods; /* copied, their paths are not */
 	size_t method_count;           /* anything else is UNIMPLEMENTED */
 	void *ctx;                     /* of conn_gone */
-	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; at most 16, NULL-terminated, kept by the owner */
+	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; at most 16,
+	                                * NULL-terminated, kept by the owner */
 	size_t max_connections;        /* above: accept and close */
 	uint32_t max_streams;          /* SETTINGS_MAX_CONCURRENT_STREAMS */
 	int64_t handshake_ms;          /* from accept to the first request's HEADERS */
