@@ -15,7 +15,7 @@ CPPFLAGS += -D_GNU_SOURCE -DSIGNET_VERSION='"$(VERSION)"' -I. -I$(B)/gen -Ibuild
 WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
 CFLAGS  += -std=gnu2x -O2 -g -MMD -MP -pthread $(WARN) -fno-omit-frame-pointer -fstack-protector-strong -fPIE
 LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now -Wl,--gc-sections
-ifeq ($(VARIANT),points)
+ifneq ($(filter points san,$(VARIANT)),) # san as well: the same tests run there
 CPPFLAGS += -DSIGNET_TEST_POINTS
 endif
 ifeq ($(VARIANT),san)
@@ -147,6 +147,7 @@ test:
 	@$(MAKE) --no-print-directory -s all
 	@$(MAKE) --no-print-directory -s unit replay integration
 integration: all
+	@$(if $(filter release,$(VARIANT)),$(MAKE) --no-print-directory -s VARIANT=points all)
 	tools/run-integration $(B)
 check:
 	@tools/setup build test

@@ -1,14 +1,17 @@
 """Starts the real programs in a directory of their own and talks to them as independent clients would (grpcio, cryptography)."""
 import datetime
+import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 import grpc
 from cryptography import x509
@@ -100,6 +103,10 @@ def certs_of(pem):
             for part in pem.split("-----BEGIN CERTIFICATE")[1:]]
 
 
+def serial_hex(cert):
+    return cert.serial_number.to_bytes((cert.serial_number.bit_length() + 7) // 8, "big").hex()
+
+
 def san_uris(cert):
     return cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
         x509.UniformResourceIdentifier)
@@ -113,6 +120,17 @@ def verify_chain(leaf, roots_pem, workdir):
     for purpose in ("sslserver", "sslclient"):
         subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", roots, cert], check=True,
                        capture_output=True)
+
+
+class UnixHTTP(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
 class Signet:
@@ -133,14 +151,14 @@ class Signet:
             self.dir.chmod(0o755)
 
     def write_config(self, extra=""):
-        base = {"trust_domain: ": "example.org", "data_dir: ": self.dir / "data", "run_dir: ": self.dir / "run"}
-        text = "".join(k + str(v) + "\n" for k, v in base.items() if k.strip() not in extra)
-        for section, line in (("listen:", f"listen:\n  address: 127.0.0.1:{self.port}\n  fronts: 2\n"),
-                              ("metrics:", f"metrics:\n  address: 127.0.0.1:{self.metrics_port}\n"),
-                              ("user:", "user: nobody\n"), ("log:", "log:\n  format: json\n  level: debug\n")):
-            if section not in extra:
-                text += line
-        self.config.write_text(text + extra.replace("@DIR@", str(self.dir)).replace("@PORT@", str(self.port)))
+        """The file: `extra`, and a default for each key that it does not have at the top level."""
+        defaults = {"trust_domain": "example.org", "data_dir": "@DIR@/data", "run_dir": "@DIR@/run", "user": "nobody",
+                    "listen": "{ address: '127.0.0.1:@PORT@', fronts: 2 }", "metrics": "{ address: '127.0.0.1:@METRICS@' }",
+                    "log": "{ format: json, level: debug }"}
+        text = "".join(f"{k}: {v}\n" for k, v in defaults.items() if not re.search(f"^{k}:", extra, re.M)) + extra
+        for name, value in (("@DIR@", self.dir), ("@PORT@", self.port), ("@METRICS@", self.metrics_port)):
+            text = text.replace(name, str(value))
+        self.config.write_text(text)
         self.config.chmod(0o644)
 
     def __enter__(self):
@@ -172,7 +190,6 @@ class Signet:
         return status == 200
 
     def http(self, path):
-        import http.client
         try:
             c = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=5)
             c.request("GET", path)
@@ -225,6 +242,63 @@ class Signet:
                 continue
         return out
 
+    # ---- the admin API: what a test needs of it, without a process for each question ----
+
+    def admin(self, method, path, body=None, socket_path=None):
+        """(status, JSON or None).  `body`: an object, or the bytes to send."""
+        c = UnixHTTP(str(socket_path or self.dir / "run/admin.sock"))
+        try:
+            data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+            c.request(method, path, body=data)
+            r = c.getresponse()
+            text = r.read().decode()
+            return r.status, json.loads(text) if text else None
+        finally:
+            c.close()
+
+    def api(self, method, path, body=None):
+        status, answer = self.admin(method, path, body)
+        assert status == 200, f"{method} {path}: {status} {answer}"
+        return answer
+
+    def new_token(self, spiffe_id, lifetime=None):
+        """{"token", "id", "expires"}"""
+        return self.api("POST", "/v1/tokens", {"spiffe_id": spiffe_id, **({"lifetime": lifetime} if lifetime else {})})
+
+    def token(self, spiffe_id, lifetime=None):
+        return self.new_token(spiffe_id, lifetime)["token"]
+
+    def tokens(self):
+        return {t["id"]: t for t in self.pages("/v1/tokens?limit=1000")}
+
+    def roots(self):
+        return self.api("GET", "/v1/roots")["roots_pem"]
+
+    def ban(self, kind, subject, reason="test"):
+        self.api("POST", "/v1/bans", {"kind": kind, "subject": subject, "reason": reason})
+
+    def unban(self, kind, subject):
+        self.api("DELETE", "/v1/bans?" + urllib.parse.urlencode({"kind": kind, "subject": subject}))
+
+    def pages(self, path):
+        """Every element of a list, page by page."""
+        items, key = [], "after" if path.startswith("/v1/certs") else "cursor"
+        page = self.api("GET", path)
+        while True:
+            items += page["items"]
+            if "next" not in page:
+                return items
+            page = self.api("GET", f"{path}&{key}={page['next']}")
+
+    def records(self, **query):
+        return self.pages("/v1/certs?" + urllib.parse.urlencode({"limit": 1000, "newest_first": "false", **query}))
+
+    def record_of(self, leaf):
+        """The one record of this certificate."""
+        found = self.records(serial=serial_hex(leaf))
+        assert len(found) == 1, found
+        return found[0]
+
     # ---- the command line ----
 
     def signet(self, *args, check=True, stdin=None):
@@ -233,15 +307,6 @@ class Signet:
         if check and r.returncode != 0:
             raise AssertionError(f"signet {args} ended with {r.returncode}: {r.stdout}{r.stderr}")
         return r
-
-    def json(self, *args):
-        return json.loads(self.signet(*args, "-o", "json").stdout)
-
-    def token(self, spiffe_id, *args):
-        return self.json("token", "create", "--spiffe-id", spiffe_id, *args)["token"]
-
-    def roots(self):
-        return self.signet("ca", "export-root").stdout
 
     # ---- the CSR API ----
 

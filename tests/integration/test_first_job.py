@@ -39,11 +39,9 @@ def test_certificate_has_the_profile(signet):
 
 def test_the_record_is_there_before_the_answer(signet):
     leaf = certs_of(signet.ask(make_csr(make_key(), ID), token=signet.token(ID))[0])[0]
-    serial = f"{leaf.serial_number:x}"
-    serial = serial if len(serial) % 2 == 0 else "0" + serial
-    records = signet.json("cert", "list", "--serial", serial)["items"]
-    assert [r["spiffe_id"] for r in records] == [ID]
-    assert certs_of(records[0]["pem"])[0] == leaf
+    record = signet.record_of(leaf)
+    assert record["spiffe_id"] == ID and record["evidence"] == "join_token"
+    assert certs_of(record["pem"])[0] == leaf
 
 
 def test_names_of_the_csr_are_ignored(signet):
