@@ -138,10 +138,9 @@ help:
 	@echo 'make fuzz TIME=60   every fuzz target for so many seconds'
 	@echo 'make install   into DESTDIR, PREFIX=$(PREFIX)'
 
-# The targets that set up first start a second make, so that what was just installed is seen.
 demo:
-	@tools/setup build
 	@tools/demo
+# The targets that set up first start a second make, so that what was just installed is seen.
 test:
 	@tools/setup build test
 	@$(MAKE) --no-print-directory -s all

@@ -163,6 +163,18 @@ enum cli_exit run_identity_list(struct cli *c)
 
 /* ---- status ---- */
 
+/* The monitor's lines about the processes, as they are. */
+static void put_processes(const struct cli *c, const char *text)
+{
+	if (text[0] != '\0') fputs("  processes\n", c->out);
+	while (*text != '\0') {
+		int n = (int)strcspn(text, "\n");
+
+		fprintf(c->out, "    %.*s\n", n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
 static long long number(const json_t *object, const char *name)
 {
 	return (long long)json_integer_value(json_object_get(object, name));
@@ -195,5 +207,6 @@ enum cli_exit run_status(struct cli *c)
 	        number(store, "index_bytes") / 1024, number(store, "map_bytes") / 1024);
 	fprintf(c->out, "  join tokens   %lld\n  bans          %lld\n", number(store, "tokens"), number(store, "bans"));
 	fprintf(c->out, "  store         %s\n", good ? "good" : "FAILING: the last commit did not succeed; nothing is issued (see the log)");
+	put_processes(c, cli_member(s, "processes"));
 	return CLI_OK;
 }

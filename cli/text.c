@@ -54,10 +54,9 @@ bool text_parse_duration(const char *text, int64_t *seconds)
 
 const char *text_duration(int64_t seconds, char out[TEXT_TIME_MAX])
 {
-	size_t i = 0;
+	size_t i = seconds < 2 * 86400 ? 1 : 0; /* a day is written 24h everywhere */
 
 	while (i + 1 < ARRAY_LEN(units) && seconds < units[i].seconds) i++;
-	if (seconds == 86400) i = 1; /* a day is written 24h everywhere */
 	int64_t rest = seconds % units[i].seconds;
 	int n = snprintf(out, TEXT_TIME_MAX, "%lld%c", (long long)(seconds / units[i].seconds), units[i].unit);
 
@@ -126,7 +125,8 @@ const char *text_when(int64_t t, int64_t now, char out[TEXT_TIME_MAX])
 	int64_t ahead = t - now;
 
 	text_duration(ahead < 0 ? -ahead : ahead, d);
-	(void)snprintf(out, TEXT_TIME_MAX, ahead >= 0 ? "in %.40s" : "%.40s ago", d);
+	if (ahead == 0) (void)snprintf(out, TEXT_TIME_MAX, "now");
+	else (void)snprintf(out, TEXT_TIME_MAX, ahead > 0 ? "in %.40s" : "%.40s ago", d);
 	return out;
 }
 
@@ -169,7 +169,7 @@ void text_table_begin(struct text_table *t, size_t columns)
 
 struct err text_table_cell(struct text_table *t, const char *text)
 {
-	TRY(text_put_safe(&t->cells, bytes_str(text)));
+	TRY(text_put_safe(&t->cells, bytes_str(text[0] == '\0' ? "-" : text)));
 	t->count++;
 	return buf_put(&t->cells, "", 1);
 }

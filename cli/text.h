@@ -15,9 +15,9 @@ bool text_parse_duration(const char *text, int64_t *seconds);
 bool text_parse_time(const char *text, int64_t now, int sign, int64_t *out);
 
 #define TEXT_TIME_MAX 96
-/* "24h", "1h 30m", "2d 3h", "42s": the two largest units. */
+/* "24h", "1h 30m", "2d 3h", "42s": the two largest units; days from two on. */
 const char *text_duration(int64_t seconds, char out[TEXT_TIME_MAX]);
-/* "2026-11-20T17:52:00Z (in 23h)", "... (5m 3s ago)". */
+/* "2026-11-20T17:52:00Z (in 23h)", "... (5m 3s ago)", "... (now)". */
 const char *text_time(int64_t t, int64_t now, char out[TEXT_TIME_MAX]);
 /* Only the second part: "in 23h", "5m 3s ago". */
 const char *text_when(int64_t t, int64_t now, char out[TEXT_TIME_MAX]);
@@ -25,7 +25,7 @@ const char *text_when(int64_t t, int64_t now, char out[TEXT_TIME_MAX]);
 /* Text of others for a terminal: control bytes and what is not UTF-8 become '?'. */
 struct err text_put_safe(struct buf *out, struct bytes text);
 
-/* Rows of cells in aligned columns; the first row is the head. */
+/* Rows of cells in aligned columns; the first row is the head, an empty cell is "-". */
 #define TEXT_COLUMNS_MAX 8
 struct text_table {
 	size_t columns, count; /* cells in all */
