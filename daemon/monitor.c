@@ -34,6 +34,7 @@ struct monitor {
 	bool up;       /* all were ready once */
 	bool stopping;
 	bool reloading;
+	struct start_files previous; /* while reloading: what to go back to */
 	int status;    /* exit status of the daemon */
 };
 
@@ -138,17 +139,32 @@ static void now_up(struct monitor *m)
 
 static void reload(struct monitor *m)
 {
+	struct start_files fresh;
 	struct err e;
 
 	if (m->stopping || !m->up) return;
-	e = start_read_files(m->s, &m->s->files);
+	e = start_read_files(m->s, &fresh);
 	if (e.code != ERR_OK) {
 		log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e), F_STR("note", "the old files stay in use"));
 		return;
 	}
 	log_event(m->log, LOG_INFO, "reload", F_INT("fronts", m->count - FRONTS));
+	if (!m->reloading) m->previous = start_move_files(&m->s->files);
+	start_close_files(&m->s->files); /* of a reload that this one overtakes */
+	m->s->files = start_move_files(&fresh);
 	for (size_t i = FRONTS; i < m->count; i++) m->procs[i].reload = true;
 	m->reloading = true;
+}
+
+/* A front could not start with the new files: back to the old ones.  What is wrong in a file shows in the first front that
+ * reads it, so no other has it by then. */
+static void reload_undo(struct monitor *m)
+{
+	log_event(m->log, LOG_ERROR, "reload failed", F_STR("note", "a front did not start with the new files; the old ones stay in use"));
+	start_close_files(&m->s->files);
+	m->s->files = start_move_files(&m->previous);
+	for (size_t i = FRONTS; i < m->count; i++) m->procs[i].reload = false;
+	m->reloading = false;
 }
 
 static void reload_step(struct monitor *m)
@@ -162,6 +178,7 @@ static void reload_step(struct monitor *m)
 			return;
 		}
 	m->reloading = false;
+	start_close_files(&m->previous);
 	log_event(m->log, LOG_INFO, "reloaded", F_INT("fronts", m->count - FRONTS));
 }
 
@@ -173,11 +190,12 @@ static int keeper_status(const struct monitor *m, int wait_status)
 	return !m->up && WIFEXITED(wait_status) ? EXIT_START : EXIT_KEEPER;
 }
 
-static void schedule(struct monitor *m, struct proc *p)
+static void schedule(struct monitor *m, struct proc *p, bool was_ready)
 {
 	int64_t now = proc_now_ms();
-	bool at_once = p->reload && p->started_ms > 0 && m->reloading;
+	bool undo = m->reloading && p->role == CONTROL_FRONT && !p->reload && !was_ready, at_once = p->reload || undo;
 
+	if (undo) reload_undo(m);
 	p->due_ms = now + (at_once ? 0 : backoff_died(&p->backoff, now - p->started_ms));
 	if (at_once) return;
 	p->restarts++;
@@ -188,13 +206,13 @@ static void schedule(struct monitor *m, struct proc *p)
 
 static void ended(struct monitor *m, struct proc *p, int wait_status)
 {
-	bool could_start = m->up || p->ready;
+	bool was_ready = p->ready;
 
 	proc_ended(p, wait_status, m->log);
 	if (m->stopping) return;
 	if (p->role == CONTROL_KEEPER) stop(m, keeper_status(m, wait_status));
-	else if (!could_start) stop(m, EXIT_START); /* what cannot start once is not worth trying again */
-	else schedule(m, p);
+	else if (!m->up && !was_ready) stop(m, EXIT_START); /* what cannot start once is not worth trying again */
+	else schedule(m, p, was_ready);
 }
 
 static void reap(struct monitor *m)
@@ -341,11 +359,13 @@ struct err monitor_run(struct start *s, int *status)
 	m->s = s;
 	m->log = s->log;
 	m->metrics_fd = m->signals = -1;
+	start_no_files(&m->previous);
 	name_procs(m);
 	e = monitor_begin(m);
 	if (e.code == ERR_OK) monitor_loop(m);
 	*status = m->status;
 	for (size_t i = 0; i < m->count; i++) proc_free(&m->procs[i]);
+	start_close_files(&m->previous);
 	auto_fd(&m->metrics_fd);
 	auto_fd(&m->signals);
 	free(m);

@@ -128,7 +128,7 @@ static struct err read_into_memfd(struct start *s, const char *path, const char 
 	return chan_memfd(name, buf_view(&b), fd);
 }
 
-static void no_files(struct start_files *f)
+void start_no_files(struct start_files *f)
 {
 	for (size_t i = 0; i < ARRAY_LEN(f->jwks); i++) f->jwks[i] = -1;
 	f->tls_cert = f->tls_key = -1;
@@ -150,7 +150,7 @@ void start_close_files(struct start_files *f)
 	for (size_t i = 0; i < ARRAY_LEN(f->jwks); i++) auto_fd(&f->jwks[i]);
 	auto_fd(&f->tls_cert);
 	auto_fd(&f->tls_key);
-	no_files(f);
+	start_no_files(f);
 }
 
 struct err start_read_files(struct start *s, struct start_files *files)
@@ -158,15 +158,22 @@ struct err start_read_files(struct start *s, struct start_files *files)
 	struct start_files fresh;
 	struct err e;
 
-	no_files(&fresh);
+	start_no_files(&fresh);
 	e = read_files(s, &fresh);
 	if (e.code != ERR_OK) {
 		start_close_files(&fresh);
 		return e;
 	}
-	start_close_files(files);
 	*files = fresh;
 	return OK;
+}
+
+struct start_files start_move_files(struct start_files *files)
+{
+	struct start_files moved = *files;
+
+	start_no_files(files);
+	return moved;
 }
 
 static struct err start_files(struct start *s)
@@ -258,7 +265,7 @@ struct err start_all(struct start *s, const struct conf *conf, const struct log 
 {
 	*s = (struct start){ .conf = conf, .log = log, .at = "", .bin_dir = -1, .notify = -1, .conf_fd = -1, .access = -1,
 		             .listen = -1, .metrics = -1, .admin = -1, .admin_dir = -1, .data_dir = -1 };
-	no_files(&s->files);
+	start_no_files(&s->files);
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) TRY(steps[i](s));
 	return OK;
 }

@@ -35,9 +35,13 @@ struct start {
 
 /* All of it, in order.  On failure s->at says about what; start_close() is due either way. */
 struct err start_all(struct start *s, const struct conf *conf, const struct log *log);
-/* Read the JWKS and TLS files (again).  On failure *files is as before. */
+/* Read the JWKS and TLS files (again).  OK: *files is the caller's, start_close_files().  Otherwise it is untouched. */
 struct err start_read_files(struct start *s, struct start_files *files);
+/* Closes them; *files is "none" afterwards. */
 void start_close_files(struct start_files *files);
+void start_no_files(struct start_files *files); /* "none" */
+/* Hand over, as MOVE() does. */
+struct start_files start_move_files(struct start_files *files);
 /* Close everything; remove the admin socket that we made. */
 void start_close(struct start *s);
 /* Cores, as for conf listen.fronts 0. */
