@@ -4,13 +4,13 @@
 SHELL   := /bin/bash
 DIRS    := base der proto conf key csr jwt policy hsm storage ca net ra admin daemon cli
 # VARIANT: release (what is installed and measured), san (ASan and UBSan, sandbox off), points (release with points to kill at,
-# for tests), clang (warnings of the other compiler), fuzz (libFuzzer)
+# for tests), clang (warnings of the other compiler), fuzz (libFuzzer), afl (AFL++)
 VARIANT ?= release
 B       := build/$(VARIANT)
 PREFIX  ?= /usr
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0)
 
-CC      := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
+CC      := $(or $(if $(filter clang fuzz,$(VARIANT)),clang),$(if $(filter afl,$(VARIANT)),afl-clang-fast),gcc)
 CPPFLAGS += -D_GNU_SOURCE -DSIGNET_VERSION='"$(VERSION)"' -I. -I$(B)/gen -Ibuild/gen
 WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
 CFLAGS  += -std=gnu2x -O2 -g -MMD -MP -pthread $(WARN) -fno-omit-frame-pointer -fstack-protector-strong -fPIE
@@ -21,6 +21,8 @@ endif
 ifeq ($(VARIANT),san)
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -DSIGNET_SANITIZED
 LDFLAGS += -fsanitize=address,undefined
+else ifeq ($(VARIANT),afl)
+CFLAGS  += -DSIGNET_SANITIZED
 else ifeq ($(VARIANT),fuzz)
 CFLAGS  += -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -DSIGNET_SANITIZED
 LDFLAGS += -fsanitize=address,undefined
@@ -135,7 +137,7 @@ help:
 	@echo 'make lint      layers, sizes, link lines, man pages, warnings of clang'
 	@echo 'make interop   clients and verifiers that others wrote (Go, Rust, GnuTLS, Python)'
 	@echo 'make bench     measure, print a table beside the floor of this machine'
-	@echo 'make fuzz TIME=60   every fuzz target for so many seconds'
+	@echo 'make fuzz TIME=60   every fuzz target for so many seconds; ENGINE=afl for AFL++ instead of libFuzzer'
 	@echo 'make install   into DESTDIR, PREFIX=$(PREFIX)'
 
 demo:
@@ -161,8 +163,10 @@ bench: all
 	@tools/setup build test
 	@tests/bench/run $(B)
 fuzz:
-	@tools/fuzz $(or $(TIME),60) $(FUZZ)
-build/fuzz/bin/%: $(LIB) # SRC=FOLDER/fuzz_NAME.c (tools/fuzz)
+	@tools/setup build test
+	@tools/fuzz $(or $(ENGINE),libfuzzer) $(or $(TIME),60) $(FUZZ)
+build/fuzz/bin/% build/afl/bin/%: $(SRC) $(LIB) # SRC=FOLDER/fuzz_NAME.c (tools/fuzz)
+	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(SRC) $(LIB) $(ALL_LIBS)
 
 install: all

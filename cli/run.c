@@ -32,9 +32,9 @@ int cli_main(int argc, char *const *argv, FILE *out, FILE *err)
 		return CLI_USAGE;
 	}
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) argv = (char *const[]){ argv[0], (char[]){ "version" }, NULL };
-	if (!cli_parse(argc, argv, &c, problem)) return cli_fail(&c, CLI_USAGE, "%s", problem);
+	if (!cli_parse(argc, argv, &c, problem)) return (int)cli_fail(&c, CLI_USAGE, "%s", problem);
 	status = c.help ? help(&c) : c.command->run(&c);
 	status = finish(&c, status);
 	conf_free(c.conf);
-	return status;
+	return (int)status;
 }
