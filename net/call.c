@@ -210,8 +210,8 @@ void call_take_headers_end(struct call *call)
 	if (call->header_bytes > GRPC_HEADERS_MAX)
 		answer_refuse(call, "200", ERR_RESOURCE_EXHAUSTED, "header fields larger than the limit");
 	else if (!call->grpc) answer_refuse(call, "415", ERR_INVALID_ARGUMENT, "invalid gRPC request content-type");
-	else if (!call->post) answer_refuse(call, "405", ERR_INTERNAL, "a gRPC request's method is POST");
 	else if (call->bad_timeout) answer_refuse(call, "400", ERR_INTERNAL, "malformed grpc-timeout");
+	else if (!call->post) answer_refuse(call, "405", ERR_INTERNAL, "a gRPC request's method is POST");
 	else if (call->method == NULL) answer_refuse(call, "200", ERR_UNIMPLEMENTED, "unknown service or method");
 	else if (!fits) answer_refuse(call, "200", ERR_RESOURCE_EXHAUSTED, "too many unfinished requests");
 	if (call->finished) return;
