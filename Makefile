@@ -54,7 +54,7 @@ LIBS_signet-keeper := -lcrypto -llmdb
 MAIN_signet-admin  := daemon/main_admin
 LIBS_signet-admin  := -lmicrohttpd -ljansson
 MAIN_signet        := cli/main
-LIBS_signet        := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl -luv
+LIBS_signet        := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl
 ALL_LIBS := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl -luv -llmdb -lmicrohttpd
 READY    := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p)).c),$(p)))
 

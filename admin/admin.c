@@ -196,7 +196,8 @@ static bool on_is_ready(void *ctx)
 
 static struct err wait_once(struct admin *a)
 {
-	struct pollfd fds[2 + HTTP_FDS] = { { .fd = chan_fd(a->control), .events = POLLIN }, { .fd = chan_fd(a->keeper), .events = POLLIN } };
+	struct pollfd fds[2 + HTTP_FDS] = { { .fd = chan_fd(a->control), .events = POLLIN },
+		                            { .fd = chan_fd(a->keeper), .events = POLLIN } };
 	int http[HTTP_FDS];
 	size_t n = http_fds(a->http, http);
 	unsigned frames;

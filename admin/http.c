@@ -133,7 +133,7 @@ static void start_request(struct http_request *r, const char *url, const char *m
 static enum MHD_Result on_api(void *cls, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
                               const char *data, size_t *size, void **state)
 {
-	struct http_request *r = *state;
+	struct http_request *r = *state; /* eight parameters: libmicrohttpd's signature; #lizard forgives */
 
 	(void)version;
 	if (r == NULL) {
@@ -179,7 +179,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **state, e
 static enum MHD_Result on_public(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
                                  const char *version, const char *data, size_t *size, void **state)
 {
-	struct http *h = cls;
+	struct http *h = cls; /* eight parameters: libmicrohttpd's signature; #lizard forgives */
 	AUTO(buf) struct buf out = { .max = METRICS_MAX };
 
 	(void)version;
