@@ -58,6 +58,19 @@ def served(s):
         return tls.getpeercert(binary_form=True)
 
 
+@pytest.fixture
+def unstarted():
+    """Daemons that a test starts by itself: unstarted(...) makes one, and all are removed at the end."""
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(Signet(*args, **kwargs))
+        return made[-1]
+    yield make
+    for s in made:
+        s.__exit__()
+
+
 @pytest.fixture(scope="module")
 def points():
     """The release programs with hooks for tests (never installed)."""
@@ -88,8 +101,8 @@ def test_what_cannot_start_ends_with_4(signet):
     assert (signet.dir / "run/admin.sock").is_socket()
 
 
-def test_a_second_daemon_on_the_same_data_ends_with_4(signet):
-    other = Signet()
+def test_a_second_daemon_on_the_same_data_ends_with_4(signet, unstarted):
+    other = unstarted()
     other.write_config(f"listen:\n  address: 127.0.0.1:{free_port()}\nmetrics:\n  address: \"\"\n")
     other.config.write_text(other.config.read_text().replace(str(other.dir / "data"), str(signet.dir / "data")))
     r = run(other.config)
@@ -176,8 +189,8 @@ def test_a_child_has_no_environment(signet):
         assert pathlib.Path(f"/proc/{signet.pids(role)[0]}/environ").read_bytes() == b""
 
 
-def test_the_sandbox_kills_a_keeper_that_calls_socket(points):
-    s = Signet(build=points, env={"SIGNET_TEST_SOCKET": "1"})
+def test_the_sandbox_kills_a_keeper_that_calls_socket(points, unstarted):
+    s = unstarted(build=points, env={"SIGNET_TEST_SOCKET": "1"})
     s.spawn()
     assert s.process.wait(20) == 3
     ended = s.events("process ended")
