@@ -49,7 +49,8 @@ static struct err to_clerk(struct peer *p, struct job *job, uint64_t id, void (*
 {
 	job->id = id;
 	job->answer = answer;
-	if (atomic_load(&p->pending) > JOBS_ADMIN_MAX) return refuse(p, job, ERR(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests"));
+	if (atomic_load(&p->pending) > JOBS_ADMIN_MAX)
+		return refuse(p, job, ERR(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests"));
 	queue_push(&p->keeper->clerk_queue, job);
 	return OK;
 }
@@ -90,6 +91,12 @@ static struct err on_hello(void *self, struct chan_msg *msg)
 	return OK;
 }
 
+/* The store takes C strings; the tables of ca/wire_admin.c have bounded these and refused a NUL. */
+static void text_of(struct bytes v, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%.*s", (int)v.len, (const char *)v.data);
+}
+
 /* ---- tokens ---- */
 
 static struct err make_token(struct job *job)
@@ -98,7 +105,8 @@ static struct err make_token(struct job *job)
 	struct buf text = { .data = (uint8_t *)job->secret, .cap = sizeof(job->secret), .max = sizeof(job->secret) - 1 };
 	struct err e;
 
-	if (RAND_bytes(random, sizeof(random)) != 1 || RAND_bytes(id, sizeof(id)) != 1) FAIL(ERR_UNAVAILABLE, "keeper: no randomness");
+	if (RAND_bytes(random, sizeof(random)) != 1 || RAND_bytes(id, sizeof(id)) != 1)
+		FAIL(ERR_UNAVAILABLE, "keeper: no randomness");
 	bytes_hex(BYTES(id, sizeof(id)), job->token_id);
 	e = buf_put_str(&text, TOKEN_PREFIX);
 	if (e.code == ERR_OK) e = base64url_put(&text, BYTES(random, sizeof(random)));
@@ -114,8 +122,8 @@ static struct err token_apply(struct keeper *k, struct job *job, struct store_ba
 	(void)k;
 	SHA256((const uint8_t *)job->secret, strlen(job->secret), t.hash);
 	(void)snprintf(t.id, sizeof(t.id), "%s", job->token_id);
-	(void)snprintf(t.spiffe_id, sizeof(t.spiffe_id), "%.*s", (int)job->token.spiffe_id.len, (const char *)job->token.spiffe_id.data);
-	(void)snprintf(t.created_by, sizeof(t.created_by), "%.*s", (int)job->token.by.len, (const char *)job->token.by.data);
+	text_of(job->token.spiffe_id, t.spiffe_id, sizeof(t.spiffe_id));
+	text_of(job->token.by, t.created_by, sizeof(t.created_by));
 	job->result = store_batch_token_add(batch, &t);
 	return OK;
 }
@@ -123,7 +131,8 @@ static struct err token_apply(struct keeper *k, struct job *job, struct store_ba
 static void token_answer(struct keeper *k, struct job *job)
 {
 	AUTO(buf_wipe) struct buf body = { .max = ANSWER_MAX };
-	struct wire_token_created m = { .token = bytes_str(job->secret), .token_id = bytes_str(job->token_id), .expires = job->expires };
+	struct wire_token_created m = { .token = bytes_str(job->secret), .token_id = bytes_str(job->token_id),
+					.expires = job->expires };
 
 	if (job->result.code == ERR_OK) job->result = wire_token_created_put(&body, &m);
 	admin_answer(job, job->result, buf_view(&body));
@@ -166,7 +175,7 @@ static struct err revoke_apply(struct keeper *k, struct job *job, struct store_b
 	char id[33];
 
 	(void)k;
-	(void)snprintf(id, sizeof(id), "%.*s", (int)job->subject.subject.len, (const char *)job->subject.subject.data);
+	text_of(job->subject.subject, id, sizeof(id));
 	job->result = store_batch_token_revoke(batch, id);
 	return OK;
 }
@@ -192,9 +201,9 @@ static struct err ban_apply(struct keeper *k, struct job *job, struct store_batc
 	struct store_ban ban = { .kind = (enum store_ban_kind)job->ban.kind, .since = job->now };
 
 	(void)k;
-	(void)snprintf(ban.subject, sizeof(ban.subject), "%.*s", (int)job->ban.subject.len, (const char *)job->ban.subject.data);
-	(void)snprintf(ban.reason, sizeof(ban.reason), "%.*s", (int)job->ban.reason.len, (const char *)job->ban.reason.data);
-	(void)snprintf(ban.by, sizeof(ban.by), "%.*s", (int)job->ban.by.len, (const char *)job->ban.by.data);
+	text_of(job->ban.subject, ban.subject, sizeof(ban.subject));
+	text_of(job->ban.reason, ban.reason, sizeof(ban.reason));
+	text_of(job->ban.by, ban.by, sizeof(ban.by));
 	job->result = store_batch_ban_add(batch, &ban);
 	return OK;
 }
@@ -242,7 +251,7 @@ static struct err unban_apply(struct keeper *k, struct job *job, struct store_ba
 	char subject[STORE_TEXT_MAX + 1];
 
 	(void)k;
-	(void)snprintf(subject, sizeof(subject), "%.*s", (int)job->subject.subject.len, (const char *)job->subject.subject.data);
+	text_of(job->subject.subject, subject, sizeof(subject));
 	job->result = store_batch_ban_remove(batch, (enum store_ban_kind)job->subject.kind, subject);
 	return OK;
 }
@@ -251,7 +260,8 @@ static void unban_answer(struct keeper *k, struct job *job)
 {
 	if (job->result.code == ERR_OK) {
 		bans_remove(k->bans, (enum store_ban_kind)job->subject.kind, job->subject.subject);
-		log_event(k->log, LOG_INFO, "ban_removed", F_INT("kind", job->subject.kind), F_BYTES("subject", job->subject.subject));
+		log_event(k->log, LOG_INFO, "ban_removed", F_INT("kind", job->subject.kind),
+		          F_BYTES("subject", job->subject.subject));
 	}
 	metric_set(k->metrics, M_BANS, bans_count(k->bans));
 	admin_answer(job, job->result, BYTES_NONE);

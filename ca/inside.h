@@ -1,5 +1,6 @@
-/* inside.h: what the files of the keeper share; nobody else includes it.  A job is one request of a peer on its way: made by the main thread, maybe signed on another, then the commit thread's (or
- * the clerk's), which answers and frees it.  At any time one thread owns it. */
+/* inside.h: what the files of the keeper share; nobody else includes it.  A job is one request of a peer on its way: made by
+ * the main thread, maybe signed on another, then the commit thread's (or the clerk's), which answers and frees it.  At any
+ * time one thread owns it. */
 #ifndef SIGNET_CA_INSIDE_H
 #define SIGNET_CA_INSIDE_H
 

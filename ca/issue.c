@@ -13,7 +13,8 @@ struct names {
 
 static bool banned(struct keeper *k, const struct job *job)
 {
-	struct bans_question q = { .spiffe_id = job->issue.spiffe_id, .caller = job->issue.caller, .key_hash = job->record.key_hash };
+	struct bans_question q = { .spiffe_id = job->issue.spiffe_id, .caller = job->issue.caller,
+				   .key_hash = job->record.key_hash };
 
 	return bans_hit(k->bans, &q);
 }
@@ -71,12 +72,13 @@ static void fill_record(struct keeper *k, struct job *job, bool serving)
 static struct err lint(struct keeper *k, const struct job *job, const struct template_request *r)
 {
 	const struct root_signer *s = k->signer;
+	bool serving = r->profile == PROFILE_SERVING;
 	struct lint_want want = { .profile = r->profile, .issuer = s->name, .algorithm = s->algorithm,
 				  .issuer_ski = BYTES(s->ski, KEY_SKI_LEN), .spki = r->spki, .ski = BYTES(r->ski, KEY_SKI_LEN),
 				  .key_type = r->key_type, .trust_domain = conf_text(k->conf, k->conf->trust_domain),
 				  .uri = job->issue.spiffe_id, .names = r->names, .name_count = r->name_count,
 				  .replica = (uint8_t)k->conf->replica, .now = job->now, .chain_not_after = s->not_after,
-				  .max_lifetime = r->profile == PROFILE_SERVING ? k->conf->tls.lifetime : k->conf->cert.max_lifetime };
+				  .max_lifetime = serving ? k->conf->tls.lifetime : k->conf->cert.max_lifetime };
 
 	return lint_tbs(buf_view(&job->tbs), &want);
 }

@@ -64,8 +64,8 @@ static void peer_close(struct peer *p, struct err why)
 	if (atomic_exchange(&p->dead, true)) return;
 	/* Jobs may still refer to the channel: shut now, freed when they are through. */
 	(void)shutdown(chan_fd(p->chan), SHUT_RDWR);
-	log_event(p->keeper->log, gone ? LOG_INFO : LOG_ERROR, gone ? "peer_gone" : "peer_broke_the_protocol", F_INT("role", p->role),
-	          F_INT("number", p->number), F_ERR(why));
+	log_event(p->keeper->log, gone ? LOG_INFO : LOG_ERROR, gone ? "peer_gone" : "peer_broke_the_protocol",
+	          F_INT("role", p->role), F_INT("number", p->number), F_ERR(why));
 }
 
 static void peers_reap(struct keeper *k)
@@ -259,7 +259,8 @@ static struct err keeper_loop(struct keeper *k)
 	for (;;) {
 		if (k->stopping && drain_from == 0) drain_from = clock_mono_us();
 		if (k->stopping && atomic_load(&k->jobs) == 0) return OK;
-		if (k->stopping && clock_mono_us() - drain_from > DRAIN_MAX_US) FAIL(ERR_DEADLINE_EXCEEDED, "keeper: could not drain");
+		if (k->stopping && clock_mono_us() - drain_from > DRAIN_MAX_US)
+			FAIL(ERR_DEADLINE_EXCEEDED, "keeper: could not drain");
 		TRY(turn(k, w));
 	}
 }

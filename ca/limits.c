@@ -41,8 +41,8 @@ static struct err range_parse(const char *text, struct range *out)
 	if (slash == NULL || (size_t)(slash - text) >= sizeof(address)) FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
 	(void)snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
 	out->len = address_parse(address, out->address);
-	if (out->len == 0 || sscanf(slash + 1, "%3u%n", &out->bits, &end) != 1 || slash[1 + end] != '\0' || out->bits > out->len * 8u)
-		FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
+	if (out->len == 0 || sscanf(slash + 1, "%3u%n", &out->bits, &end) != 1) FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
+	if (slash[1 + end] != '\0' || out->bits > out->len * 8u) FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
 	return OK;
 }
 
@@ -113,36 +113,44 @@ enum keeper_reason limits_check_spiffe_id(const struct limits *l, struct bytes i
 
 /* RFC 1034 s3.5 preferred syntax, and '_' as clusters have it; lower case only, so that no two spellings of a reserved name
  * exist; no wildcard, which would cover reserved names; no final dot. */
+static bool label_well_formed(struct bytes label)
+{
+	if (label.len == 0 || label.len > 63 || label.data[0] == '-' || label.data[label.len - 1] == '-') return false;
+	for (size_t i = 0; i < label.len; i++) {
+		uint8_t c = label.data[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-')) return false;
+	}
+	return true;
+}
+
 static bool dns_well_formed(struct bytes name)
 {
-	size_t label = 0;
+	size_t start = 0;
 
 	if (name.len == 0 || name.len > WIRE_DNS_MAX) return false;
-	for (size_t i = 0; i < name.len; i++) {
-		uint8_t c = name.data[i];
-		bool edge = label == 0 || i + 1 == name.len || name.data[i + 1] == '.';
-
-		if (c == '.' && label == 0) return false;
-		if (c == '.') {
-			label = 0;
-			continue;
-		}
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || (c == '-' && !edge))) return false;
-		if (++label > 63) return false;
+	for (size_t i = 0; i <= name.len; i++) {
+		if (i < name.len && name.data[i] != '.') continue;
+		if (!label_well_formed(BYTES(name.data + start, i - start))) return false;
+		start = i + 1;
 	}
-	return label > 0;
+	return true;
+}
+
+/* tls.names may be written in upper case; DNS does not tell (RFC 4343). */
+static bool same_dns(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && strncasecmp((const char *)a.data, (const char *)b.data, a.len) == 0;
 }
 
 static bool is_serving_name(const struct limits *l, const struct wire_name *name)
 {
 	for (size_t i = 0; i < l->name_count; i++) {
-		struct bytes ours = l->names[i].value;
+		const struct wire_name *ours = &l->names[i];
 
-		if (ours.len != name->value.len || l->names[i].tag != name->tag) continue;
-		/* tls.names may be written in upper case; DNS does not tell (RFC 4343). */
-		if (name->tag == WIRE_TAG_DNS ? strncasecmp((const char *)ours.data, (const char *)name->value.data, ours.len) == 0 :
-						bytes_equal(ours, name->value))
-			return true;
+		if (ours->tag != name->tag) continue;
+		if (bytes_equal(ours->value, name->value)) return true;
+		if (name->tag == WIRE_TAG_DNS && same_dns(ours->value, name->value)) return true;
 	}
 	return false;
 }

@@ -66,7 +66,8 @@ static struct err read_key_usage(struct bytes in, struct view *v)
 
 static struct err read_ext_key_usage(struct bytes in, struct view *v)
 {
-	static const struct bytes server = OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), client = OID("\x2b\x06\x01\x05\x05\x07\x03\x02");
+	static const struct bytes server = OID("\x2b\x06\x01\x05\x05\x07\x03\x01");
+	static const struct bytes client = OID("\x2b\x06\x01\x05\x05\x07\x03\x02");
 	struct bytes list, oid;
 
 	TRY(der_enter(in, DER_SEQUENCE, &list));

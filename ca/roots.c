@@ -131,6 +131,20 @@ static struct err domain_check(const struct conf *conf, const struct cert *root)
 	return OK;
 }
 
+/* What is published is what was made: every root that we keep signs itself (an intermediate would need its chain here). */
+static struct err self_signature_check(const struct cert *root)
+{
+	AUTO(key_verifier) struct key_verifier *verifier = NULL;
+	enum key_scheme scheme;
+	struct err e;
+
+	if (!bytes_equal(root->issuer, root->subject)) FAIL(ERR_DATA_LOSS, "ca: the stored root is not self-signed");
+	TRY(key_verifier_new(&verifier));
+	e = key_scheme_parse(root->algorithm, root->key.type, &scheme);
+	if (e.code == ERR_OK) e = key_verify(verifier, &root->key, scheme, root->tbs, root->signature);
+	return e.code == ERR_OK ? OK : ERR(ERR_DATA_LOSS, "ca: the stored root's signature does not verify");
+}
+
 static struct err signer_open(const struct roots_options *o, const struct root *root, struct root_signer *s)
 {
 	struct cert cert;
@@ -138,6 +152,7 @@ static struct err signer_open(const struct roots_options *o, const struct root *
 
 	if (e.code != ERR_OK) return ERR(ERR_DATA_LOSS, "ca: the stored root certificate does not parse");
 	TRY(domain_check(o->conf, &cert));
+	TRY(self_signature_check(&cert));
 	TRY(key_ski(cert.key.key_bits, s->ski));
 	TRY(key_open(o, root, s));
 	if (!bytes_equal(hsm_key_spki(s->key), cert.key.spki))

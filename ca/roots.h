@@ -30,7 +30,8 @@ struct roots_options {
 struct roots;
 /* Load the set, or make it (one self-signed root of ca.key_type) and commit it before anything is signed with it.  The
  * caller is the store's writer for the call.  *created says which.
- * FAILED_PRECONDITION: the stored root names another trust domain.  DATA_LOSS: the stored set does not parse, or its key does not open under this key-encryption key. */
+ * FAILED_PRECONDITION: the stored root names another trust domain.  DATA_LOSS: the stored set does not parse, or its key
+ * does not open under this key-encryption key. */
 struct err roots_open(struct store *store, const struct roots_options *options, bool *created, struct roots **out);
 void roots_free(struct roots *r); /* NULL is allowed */
 static inline void auto_roots(struct roots **p) { roots_free(*p); }
