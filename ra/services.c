@@ -92,6 +92,7 @@ static void on_watch(void *ctx, struct call *call, struct bytes message)
 	bool ours;
 
 	if (call_user(call) != NULL) {
+		on_watch_gone(s, call); /* `gone` is not told of what we finish ourselves */
 		call_finish(call, ERR_INVALID_ARGUMENT, "Watch takes one request");
 		return;
 	}
