@@ -50,9 +50,15 @@ static enum MHD_Result respond(struct MHD_Connection *conn, unsigned status, con
 static unsigned http_status(enum err_code code)
 {
 	static const struct { enum err_code code; unsigned status; } map[] = {
-		{ ERR_OK, 200 },          { ERR_INVALID_ARGUMENT, 400 }, { ERR_NOT_FOUND, 404 },          { ERR_ALREADY_EXISTS, 409 },
-		{ ERR_FAILED_PRECONDITION, 409 }, { ERR_PERMISSION_DENIED, 403 }, { ERR_RESOURCE_EXHAUSTED, 429 },
-		{ ERR_UNIMPLEMENTED, 405 }, { ERR_UNAVAILABLE, 503 },
+		{ ERR_OK, 200 },
+		{ ERR_INVALID_ARGUMENT, 400 },
+		{ ERR_PERMISSION_DENIED, 403 },
+		{ ERR_NOT_FOUND, 404 },
+		{ ERR_UNIMPLEMENTED, 405 },
+		{ ERR_ALREADY_EXISTS, 409 },
+		{ ERR_FAILED_PRECONDITION, 409 },
+		{ ERR_RESOURCE_EXHAUSTED, 429 },
+		{ ERR_UNAVAILABLE, 503 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(map); i++)
@@ -113,7 +119,8 @@ static void start_request(struct http_request *r, const char *url, const char *m
 	struct api_request ask = { .method = method, .path = url, .param = query_param, .param_ctx = r->conn, .by = by };
 
 	if (op == NULL) {
-		refuse(r, wrong_method ? ERR(ERR_UNIMPLEMENTED, "admin: method not allowed here") : ERR(ERR_NOT_FOUND, "admin: no such path"));
+		refuse(r, wrong_method ? ERR(ERR_UNIMPLEMENTED, "admin: method not allowed here")
+		                       : ERR(ERR_NOT_FOUND, "admin: no such path"));
 		return;
 	}
 	if (r->body.len > 0) {
@@ -133,7 +140,7 @@ static void start_request(struct http_request *r, const char *url, const char *m
 static enum MHD_Result on_api(void *cls, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
                               const char *data, size_t *size, void **state)
 {
-	struct http_request *r = *state; /* eight parameters: libmicrohttpd's signature; #lizard forgives */
+	struct http_request *r = *state; /* #lizard forgives: the parameters are libmicrohttpd's */
 
 	(void)version;
 	if (r == NULL) {
@@ -179,7 +186,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **state, e
 static enum MHD_Result on_public(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
                                  const char *version, const char *data, size_t *size, void **state)
 {
-	struct http *h = cls; /* eight parameters: libmicrohttpd's signature; #lizard forgives */
+	struct http *h = cls; /* #lizard forgives: the parameters are libmicrohttpd's */
 	AUTO(buf) struct buf out = { .max = METRICS_MAX };
 
 	(void)version;
@@ -260,7 +267,8 @@ size_t http_fds(const struct http *h, int fds[HTTP_FDS])
 int http_timeout_ms(struct http *h)
 {
 	MHD_UNSIGNED_LONG_LONG a = 0, b = 0;
-	bool has_a = MHD_get_timeout(h->api, &a) == MHD_YES, has_b = h->metrics != NULL && MHD_get_timeout(h->metrics, &b) == MHD_YES;
+	bool has_a = MHD_get_timeout(h->api, &a) == MHD_YES;
+	bool has_b = h->metrics != NULL && MHD_get_timeout(h->metrics, &b) == MHD_YES;
 
 	if (!has_a && !has_b) return -1;
 	if (has_a && has_b && b < a) a = b;
