@@ -12,35 +12,44 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 
 /* X(symbol, kind, Prometheus name, labels, help).  Istio's names where it has one (istio.md 7). */
 #define METRICS(X)                                                                                                     \
-	X(CSR, COUNTER, "citadel_server_csr_count", "", "Requests for a certificate received.")                            \
-	X(AUTH_FAILURE, COUNTER, "citadel_server_authentication_failure_count", "", "Requests whose caller was not authenticated.") \
-	X(CSR_PARSING_ERR, COUNTER, "citadel_server_csr_parsing_err_count", "", "Requests whose CSR was refused.")         \
-	X(ID_EXTRACTION_ERR, COUNTER, "citadel_server_id_extraction_err_count", "", "Callers without a usable identity.")  \
-	X(SIGN_ERR_NOT_READY, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CA_NOT_READY\"", "Requests that were not signed, by reason.") \
-	X(SIGN_ERR_CSR, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CSR_ERROR\"", "")                            \
-	X(SIGN_ERR_TTL, COUNTER, "citadel_server_csr_sign_err_count", "error=\"TTL_ERROR\"", "")                            \
-	X(SIGN_ERR_CERT_GEN, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CERT_GEN_ERROR\"", "")                  \
-	X(SUCCESS, COUNTER, "citadel_server_success_cert_issuance_count", "", "Certificates issued and recorded.")         \
-	X(ROOT_EXPIRY, GAUGE_MAX, "citadel_server_root_cert_expiry_timestamp", "", "Unix time at which the active root ends.") \
-	X(DENIED, COUNTER, "signet_policy_denied_total", "", "Requests that policy denied.")                                \
-	X(KEEPER_REFUSED, COUNTER, "signet_keeper_refused_total", "", "Requests that the keeper refused by its own limits or bans.") \
-	X(CONNECTIONS, GAUGE_SUM, "signet_connections", "", "Open connections of clients.")                                 \
-	X(CONNECTIONS_TOTAL, COUNTER, "signet_connections_total", "", "Connections accepted.")                              \
-	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "", "Connections closed at once, over the limit.") \
-	X(TLS_FAILED, COUNTER, "signet_tls_handshakes_failed_total", "", "TLS handshakes that failed.")                     \
-	X(PENDING, GAUGE_SUM, "signet_requests_pending", "", "Requests waiting for the keeper.")                            \
-	X(OVERLOADED, COUNTER, "signet_requests_overloaded_total", "", "Requests refused because a queue was full.")        \
-	X(JWT_CACHE_HIT, COUNTER, "signet_jwt_cache_hits_total", "", "Tokens that had been verified before.")               \
-	X(JWT_VERIFIED, COUNTER, "signet_jwt_verified_total", "", "Tokens verified by their signature.")                    \
-	X(COMMITS, COUNTER, "signet_store_commits_total", "", "Durable transactions.")                                      \
-	X(COMMIT_FAILED, COUNTER, "signet_store_commits_failed_total", "", "Transactions that could not be made durable.")  \
-	X(RECORDS, GAUGE_MAX, "signet_store_records", "", "Records ever written.")                                          \
-	X(STORE_BYTES, GAUGE_MAX, "signet_store_bytes", "", "Bytes used by the record store.")                              \
-	X(INDEX_BEHIND, GAUGE_MAX, "signet_store_index_behind", "", "Records that the look-up index has not yet taken in.") \
-	X(BANS, GAUGE_MAX, "signet_bans", "", "Bans in force.")                                                             \
-	X(RESTARTS, COUNTER, "signet_process_restarts_total", "", "Processes that the monitor started again.")              \
-	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")         \
-	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "", "Unix time at which the serving certificate ends.")
+	X(CSR, COUNTER, "citadel_server_csr_count", "", "Requests for a certificate received.")                         \
+	X(AUTH_FAILURE, COUNTER, "citadel_server_authentication_failure_count", "",                                     \
+	  "Requests whose caller was not authenticated.")                                                               \
+	X(CSR_PARSING_ERR, COUNTER, "citadel_server_csr_parsing_err_count", "", "Requests whose CSR was refused.")      \
+	X(ID_EXTRACTION_ERR, COUNTER, "citadel_server_id_extraction_err_count", "",                                     \
+	  "Callers without a usable identity.")                                                                         \
+	X(SIGN_ERR_NOT_READY, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CA_NOT_READY\"",                   \
+	  "Requests that were not signed, by reason.")                                                                  \
+	X(SIGN_ERR_CSR, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CSR_ERROR\"", "")                        \
+	X(SIGN_ERR_TTL, COUNTER, "citadel_server_csr_sign_err_count", "error=\"TTL_ERROR\"", "")                        \
+	X(SIGN_ERR_CERT_GEN, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CERT_GEN_ERROR\"", "")              \
+	X(SUCCESS, COUNTER, "citadel_server_success_cert_issuance_count", "", "Certificates issued and recorded.")      \
+	X(ROOT_EXPIRY, GAUGE_MAX, "citadel_server_root_cert_expiry_timestamp", "",                                      \
+	  "Unix time at which the active root ends.")                                                                   \
+	X(DENIED, COUNTER, "signet_policy_denied_total", "", "Requests that policy denied.")                            \
+	X(KEEPER_REFUSED, COUNTER, "signet_keeper_refused_total", "",                                                   \
+	  "Requests that the keeper refused by its own limits or bans.")                                                \
+	X(CONNECTIONS, GAUGE_SUM, "signet_connections", "", "Open connections of clients.")                             \
+	X(CONNECTIONS_TOTAL, COUNTER, "signet_connections_total", "", "Connections accepted.")                          \
+	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "",                                         \
+	  "Connections closed at once, over the limit.")                                                                \
+	X(TLS_FAILED, COUNTER, "signet_tls_handshakes_failed_total", "", "TLS handshakes that failed.")                 \
+	X(PENDING, GAUGE_SUM, "signet_requests_pending", "", "Requests waiting for the keeper.")                        \
+	X(OVERLOADED, COUNTER, "signet_requests_overloaded_total", "", "Requests refused because a queue was full.")    \
+	X(JWT_CACHE_HIT, COUNTER, "signet_jwt_cache_hits_total", "", "Tokens that had been verified before.")           \
+	X(JWT_VERIFIED, COUNTER, "signet_jwt_verified_total", "", "Tokens verified by their signature.")                \
+	X(COMMITS, COUNTER, "signet_store_commits_total", "", "Durable transactions.")                                  \
+	X(COMMIT_FAILED, COUNTER, "signet_store_commits_failed_total", "",                                              \
+	  "Transactions that could not be made durable.")                                                               \
+	X(RECORDS, GAUGE_MAX, "signet_store_records", "", "Records ever written.")                                      \
+	X(STORE_BYTES, GAUGE_MAX, "signet_store_bytes", "", "Bytes used by the record store.")                          \
+	X(INDEX_BEHIND, GAUGE_MAX, "signet_store_index_behind", "",                                                     \
+	  "Records that the look-up index has not yet taken in.")                                                       \
+	X(BANS, GAUGE_MAX, "signet_bans", "", "Bans in force.")                                                         \
+	X(RESTARTS, COUNTER, "signet_process_restarts_total", "", "Processes that the monitor started again.")          \
+	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")    \
+	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "",                                           \
+	  "Unix time at which the serving certificate ends.")                                                           \
 
 enum metric {
 #define X(symbol, kind, name, labels, help) M_##symbol,
