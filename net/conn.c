@@ -103,19 +103,22 @@ void conn_free(struct conn *c)
 
 /* ---- out ---- */
 
-/* Something waits for this peer: it has STALL_MS from the last time it took something. */
-static void update_stall(struct conn *c)
+/* Something waits for this peer: it has STALL_MS from the last time it took something.  Or nothing goes on at all. */
+static void update_due(struct conn *c)
 {
 	bool owed = c->blocked || c->answers > 0, progress = c->progress;
 
 	c->progress = false;
 	if (!c->greeted) return; /* the handshake's own limit holds */
-	if (!owed) {
+	if (!owed && c->calls == NULL) {
+		due_add(&c->server->idle, &c->due, c->server->now_us);
+	} else if (!owed) {
 		due_remove(&c->due);
-	} else if (progress || !due_listed(&c->due)) {
+	} else if (progress || !c->stalling) {
 		due_add(&c->server->stalls, &c->due, clock_mono_us());
 		server_touch_clock(c->server);
 	}
+	c->stalling = owed;
 }
 
 static void set_blocked(struct conn *c, bool blocked)
@@ -206,7 +209,7 @@ void conn_write(struct conn *c)
 	if (c->session == NULL) return;
 	while (!c->dead && !c->blocked && fill(c, &len)) write_plain(c, len);
 	if (c->dead) return;
-	update_stall(c);
+	update_due(c);
 	if (!c->blocked && nghttp2_session_want_read(c->session) == 0 && nghttp2_session_want_write(c->session) == 0) {
 		say_goodbye(c);
 		conn_kill(c);
@@ -228,7 +231,7 @@ static void on_writable(struct conn *c)
 		conn_mark(c);
 	}
 	if (n > 0) c->progress = true;
-	update_stall(c);
+	update_due(c);
 }
 
 /* ---- in ---- */

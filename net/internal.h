@@ -29,6 +29,7 @@
 #define REQUEST_MS (30 * 1000)             /* from HEADERS to the end of a message; ours */
 #define STALL_MS (30 * 1000)               /* a peer that takes none of its answers for so long is cut; ours */
 #define GOAWAY_MS 1000                     /* between the two GOAWAYs of a drain (RFC 9113 s6.8): a round trip; ours */
+#define IDLE_MIN_MS (10 * 1000)            /* a connection without a call for so long may have to make room; ours */
 #define KEPT_MAX 16                        /* request headers that an owner may ask for; ours */
 
 struct kept { nghttp2_rcbuf *value; uint32_t count; };
@@ -66,7 +67,7 @@ struct conn {
 	SSL *ssl;                     /* NULL: plain */
 	struct tls *tls;
 	struct watch *watch;
-	struct due due;               /* server->handshakes, then server->stalls */
+	struct due due;               /* server->handshakes, then ->stalls or ->idle */
 	struct buf pending;           /* bytes that the socket did not take */
 	uint8_t *peer_der;
 	size_t peer_len, held, answers; /* answers: finished calls whose stream is not closed */
@@ -76,7 +77,8 @@ struct conn {
 	int fd;
 	bool dirty, dead, blocked;
 	bool greeted;                 /* a first request came */
-	bool progress;                /* it took something of an answer since update_stall() looked */
+	bool progress;                /* it took something of an answer since update_due() looked */
+	bool stalling;                /* is on server->stalls */
 	char address[64];
 };
 
@@ -95,6 +97,7 @@ struct server {
 	struct call *ready, *ready_last;
 	size_t conn_count, call_count, ready_count, blocked_count, held;
 	struct due_list handshakes, requests, stalls;
+	struct due_list idle;         /* without calls; nothing happens to them until room is needed */
 	struct tls_io io;
 	uint8_t *rx, *plain;
 	int64_t now_us;               /* of the current wake-up */
@@ -117,7 +120,7 @@ void conn_write(struct conn *c);
 struct err http2_callbacks(nghttp2_session_callbacks **out);
 struct err http2_options(nghttp2_option **out);
 struct err http2_open(struct conn *c);
-void http2_goaway(struct conn *c);         /* the last GOAWAY: no new streams */
+void http2_goaway(struct conn *c);         /* the last GOAWAY: no new streams; without streams the end */
 
 /* call.c */
 struct call *call_new(struct conn *c, int32_t stream);

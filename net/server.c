@@ -82,6 +82,19 @@ static void on_accept_again(void *ctx)
 	if (s->watch != NULL) (void)watch_set(s->watch, LOOP_READ);
 }
 
+/* Room for one more?  At the limit the connection that is idle longest goes: its peer can come back when it needs us, and so
+ * nobody keeps others out by holding connections that he does not use. */
+static bool make_room(struct server *s)
+{
+	struct due *d;
+
+	if (s->conn_count < s->o.max_connections) return true;
+	d = late(&s->idle, clock_mono_us());
+	if (d == NULL) return false;
+	http2_goaway(CONTAINER(d, struct conn, due));
+	return true;
+}
+
 /* One connection; false: none is waiting, or none can be had now. */
 static bool accept_one(struct server *s)
 {
@@ -97,7 +110,7 @@ static bool accept_one(struct server *s)
 		(void)timer_start(s->accept_again, ACCEPT_AGAIN_MS);
 		return false;
 	}
-	if (s->conn_count >= s->o.max_connections) {
+	if (!make_room(s)) {
 		metric_inc(s->o.metrics, M_CONNECTIONS_REFUSED);
 		(void)close(fd);
 		return true;
@@ -169,6 +182,7 @@ struct err server_new(const struct server_options *options, struct server **out)
 	if (s->kept_count > KEPT_MAX) FAIL(ERR_INVALID_ARGUMENT, "server: too many headers to keep");
 	pages_init(&s->pages, s->o.max_connections);
 	due_init(&s->handshakes, s->o.handshake_ms * 1000);
+	due_init(&s->idle, IDLE_MIN_MS * INT64_C(1000));
 	due_init(&s->requests, REQUEST_MS * INT64_C(1000));
 	due_init(&s->stalls, STALL_MS * INT64_C(1000));
 	TRY(make_parts(s));

@@ -43,7 +43,7 @@ struct server_options {
 	void *ctx;                     /* of conn_gone */
 	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; at most 16,
 	                                * NULL-terminated, kept by the owner */
-	size_t max_connections;        /* above: accept and close */
+	size_t max_connections;        /* above: whoever is idle longest (10 s at least) makes room; if none, accept and close */
 	uint32_t max_streams;          /* SETTINGS_MAX_CONCURRENT_STREAMS */
 	int64_t handshake_ms;          /* from accept to the first request's HEADERS */
 	/* Once per connection, when it closes, for what conn_set_user() put there.  May be NULL. */

@@ -289,6 +289,42 @@ static void connections_are_counted(void **state)
 	harness_free(h);
 }
 
+static void idle_connection_makes_room(void **state)
+{
+	struct harness *h = harness_new(NULL, (struct server_options){ .max_connections = 2, .max_streams = 10, .handshake_ms = 5000 });
+	struct raw *idle, *busy, *third;
+	struct raw_answer a;
+
+	(void)state;
+	h->server->idle.delay_us = 100000;
+	harness_start(h);
+	idle = raw_open(h);
+	busy = raw_open(h);
+	raw_call(busy, 1, "/t/Echo", "hang");
+	raw_send(busy);
+	assert_true(harness_reaches(&h->messages, 1));
+	raw_call(idle, 1, "/t/Echo", "x");
+	raw_send(idle);
+	raw_expect(idle, 1, 200, 0, "first");
+	third = raw_open(h);
+	assert_true(raw_answer(third, 0, 3000).closed); /* not idle for long enough */
+	raw_close(third);
+	(void)usleep(150000);
+	third = raw_open(h);
+	raw_call(third, 1, "/t/Echo", "x");
+	raw_send(third);
+	raw_expect(third, 1, 200, 0, "in the place of the idle one");
+	a = raw_answer(idle, 0, 3000);
+	assert_true(a.closed && a.goaway == NGHTTP2_NO_ERROR);
+	raw_frame(busy, NGHTTP2_PING, 0, 0, BYTES("12345678", 8));
+	raw_send(busy);
+	assert_int_equal(raw_answer(busy, 0, 200).pings, 1);
+	raw_close(third);
+	raw_close(idle);
+	raw_close(busy);
+	harness_free(h);
+}
+
 /* ---- time ---- */
 
 static struct harness *hurried(void)
@@ -437,6 +473,7 @@ int main(void)
 		T(unfinished_requests_are_bounded),
 		T(nonsense_is_cut_off),
 		cmocka_unit_test(connections_are_counted),
+		cmocka_unit_test(idle_connection_makes_room),
 		cmocka_unit_test(silent_peer_is_cut),
 		cmocka_unit_test(request_that_never_ends_is_answered),
 		cmocka_unit_test(peer_without_window_is_cut),
