@@ -70,6 +70,8 @@ static void client_text(const struct request *r, struct err e, char *out, size_t
 
 	if (r->client_text != NULL) {
 		(void)snprintf(out, size, "%s", r->client_text);
+	} else if (e.code == ERR_UNAUTHENTICATED) { /* the keeper's word on a join token */
+		(void)snprintf(out, size, "request authenticate failure");
 	} else if (e.code == ERR_INVALID_ARGUMENT && ttl_refused(r)) {
 		request_duration_text(r->ask.validity_seconds, asked);
 		request_duration_text(r->service->conf->cert.max_lifetime, most);

@@ -1,11 +1,16 @@
 """Token issuers of the tests: PyJWT signs, so that an implementation that is not ours makes what we verify."""
+import base64
 import json
 import pathlib
 import time
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 class Issuer:
@@ -20,10 +25,15 @@ class Issuer:
             self.key = rsa.generate_private_key(65537, 2048)
 
     def jwk(self):
-        convert = {"E": ECAlgorithm, "R": RSAAlgorithm, "P": RSAAlgorithm}[self.alg[0]] if self.alg != "EdDSA" else OKPAlgorithm
-        out = json.loads(convert.to_jwk(self.key.public_key()))
+        """RFC 7517 and 7518; by hand for EC, where PyJWT 2.6 drops leading zeros (RFC 7518 s6.2.1.2 keeps them)."""
+        common = {"kid": self.kid, "use": "sig", "alg": self.alg}
+        if isinstance(self.key, ec.EllipticCurvePrivateKey):
+            n, size = self.key.public_key().public_numbers(), (self.key.key_size + 7) // 8
+            return {"kty": "EC", "crv": f"P-{self.key.key_size}", "x": base64url(n.x.to_bytes(size, "big")),
+                    "y": base64url(n.y.to_bytes(size, "big")), **common}
+        out = json.loads((OKPAlgorithm if self.alg == "EdDSA" else RSAAlgorithm).to_jwk(self.key.public_key()))
         out.pop("key_ops", None)
-        return {**out, "kid": self.kid, "use": "sig", "alg": self.alg}
+        return {**out, **common}
 
     def write(self, directory):
         """The JWK Set as a file; its path."""
