@@ -33,6 +33,17 @@ def free_port():
         return s.getsockname()[1]
 
 
+def wait_for(condition, seconds=10):
+    """The condition's value once it is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not come to that")
+
+
 # ---- the request and response of the CSR API, encoded by hand: an implementation that is not ours ----
 
 def varint(n):

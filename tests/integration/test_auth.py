@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from jwt.algorithms import get_default_algorithms
 
 from forge import HOUR, Forger
-from harness import Signet, certs_of, encode_request, key_pem, make_csr, make_key, san_uris
+from harness import Signet, certs_of, encode_request, key_pem, make_csr, make_key, san_uris, wait_for
 from raw import Raw, frame
 from tokens import Issuer
 
@@ -301,7 +301,7 @@ FOREIGN = Forger()
 def test_client_certificate_ends_the_handshake_a_token_does_not_help(signet, make, version):
     failed = signet.metric("signet_tls_handshakes_failed_total")
     assert handshake(signet, *make(Forger.of(signet)), version) is None
-    assert signet.metric("signet_tls_handshakes_failed_total") == failed + 1
+    wait_for(lambda: signet.metric("signet_tls_handshakes_failed_total") == failed + 1)
 
 
 def test_certificate_that_expires_while_its_connection_is_open(signet):
