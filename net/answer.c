@@ -47,6 +47,29 @@ static void must(struct call *call, int result)
 	(void)nghttp2_submit_rst_stream(call->conn->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_INTERNAL_ERROR);
 }
 
+/* What streaming calls (anybody may make them) have waiting is bounded for the connection and for all of them: a unary call has
+ * one answer, but a stream can ask for ever and take nothing. */
+static bool count_streamed(struct call *call, size_t bytes)
+{
+	struct conn *c = call->conn;
+
+	if (!call->method->streaming) return true;
+	if (bytes > CONN_STREAMED_MAX - c->streamed || bytes > SERVER_STREAMED_MAX - c->server->streamed) return false;
+	call->streamed += bytes;
+	c->streamed += bytes;
+	c->server->streamed += bytes;
+	return true;
+}
+
+void answer_drop(struct call *call)
+{
+	call->conn->streamed -= call->streamed;
+	call->conn->server->streamed -= call->streamed;
+	call->streamed = 0;
+	call->out_at = 0;
+	buf_free(&call->out);
+}
+
 static ssize_t provide(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags,
                        nghttp2_data_source *source, void *user)
 {
@@ -60,8 +83,7 @@ static ssize_t provide(nghttp2_session *session, int32_t stream, uint8_t *to, si
 	call->out_at += n;
 	if (n > 0) call->conn->progress = true;
 	if (n < left) return (ssize_t)n;
-	buf_free(&call->out);
-	call->out_at = 0;
+	answer_drop(call);
 	if (!call->finished) {
 		call->waiting = n == 0;
 		return n == 0 ? NGHTTP2_ERR_DEFERRED : (ssize_t)n;
@@ -140,6 +162,7 @@ struct err call_send(struct call *call, struct bytes message)
 	if (call->conn->dead) return OK; /* `gone` is about to say so */
 	if (message.len > CALL_OUT_MAX - GRPC_PREFIX_BYTES || call->out.len > CALL_OUT_MAX - GRPC_PREFIX_BYTES - message.len)
 		FAIL(ERR_RESOURCE_EXHAUSTED, "call: the peer does not read");
+	if (!count_streamed(call, message.len + GRPC_PREFIX_BYTES)) FAIL(ERR_RESOURCE_EXHAUSTED, "call: the peer does not read");
 	grpc_frame_prefix((uint32_t)message.len, prefix);
 	if (call->out.cap - call->out.len < message.len + sizeof(prefix)) {
 		uint8_t *at;
@@ -160,7 +183,9 @@ void call_finish(struct call *call, enum err_code code, const char *text)
 
 struct err call_reply(struct call *call, struct bytes message)
 {
-	TRY(call_send(call, message));
-	call_finish(call, ERR_OK, NULL);
-	return OK;
+	struct err e = call_send(call, message);
+
+	/* Finished in any case: a call that nobody answers would wait for ever, and Istio's clients set no deadline. */
+	call_finish(call, e.code, e.code == ERR_OK ? NULL : "the answer could not be sent");
+	return e;
 }

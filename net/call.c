@@ -83,7 +83,7 @@ void call_free(struct call *call)
 	if (call->finished) c->answers--;
 	c->server->call_count--;
 	grpc_frame_free(&call->frame);
-	buf_free(&call->out);
+	answer_drop(call);
 	free(call->text);
 	free(call);
 }

@@ -106,7 +106,7 @@ void conn_free(struct conn *c)
 /* Something waits for this peer: it has STALL_MS from the last time it took something.  Or nothing goes on at all. */
 static void update_due(struct conn *c)
 {
-	bool owed = c->blocked || c->answers > 0, progress = c->progress;
+	bool owed = c->blocked || c->answers > 0 || c->streamed > 0, progress = c->progress;
 
 	c->progress = false;
 	if (!c->greeted) return; /* the handshake's own limit holds */

@@ -26,6 +26,8 @@
 #define CONN_HELD_MAX (1024 * 1024)        /* bytes of unfinished requests of one connection; ours */
 #define SERVER_HELD_MAX (64 * 1024 * 1024) /* of all of them; ours */
 #define CALL_OUT_MAX (1024 * 1024)         /* bytes of answers that wait for one stream's window; ours */
+#define CONN_STREAMED_MAX (1024 * 1024)    /* of all streaming calls of one connection: they need no authentication; ours */
+#define SERVER_STREAMED_MAX (64 * 1024 * 1024) /* of all of them; ours */
 #define REQUEST_MS (30 * 1000)             /* from HEADERS to the end of a message; ours */
 #define STALL_MS (30 * 1000)               /* a peer that takes none of its answers for so long is cut; ours */
 #define GOAWAY_MS 1000                     /* between the two GOAWAYs of a drain (RFC 9113 s6.8): a round trip; ours */
@@ -45,7 +47,7 @@ struct call {
 	int64_t started_us, timeout_us;
 	struct grpc_frame frame;
 	struct buf out;                       /* framed messages not yet with nghttp2 */
-	size_t out_at, held, header_bytes;
+	size_t out_at, held, header_bytes, streamed; /* streamed: bytes of `out` that are counted, of a streaming method */
 	char *text;                           /* encoded grpc-message for the trailers */
 	int32_t stream;
 	enum err_code code;
@@ -70,7 +72,7 @@ struct conn {
 	struct due due;               /* server->handshakes, then ->stalls or ->idle */
 	struct buf pending;           /* bytes that the socket did not take */
 	uint8_t *peer_der;
-	size_t peer_len, held, answers; /* answers: finished calls whose stream is not closed */
+	size_t peer_len, held, streamed, answers; /* answers: finished calls whose stream is not closed */
 	void *user;
 	int64_t second;               /* of the counts below */
 	uint32_t control, resets;
@@ -95,7 +97,7 @@ struct server {
 	nghttp2_option *option;
 	struct conn *conns, *dirty;
 	struct call *ready, *ready_last;
-	size_t conn_count, call_count, ready_count, blocked_count, held;
+	size_t conn_count, call_count, ready_count, blocked_count, held, streamed;
 	struct due_list handshakes, requests, stalls;
 	struct due_list idle;         /* without calls; nothing happens to them until room is needed */
 	struct tls_io io;
@@ -137,5 +139,6 @@ void call_unready(struct call *call);
 /* answer.c */
 void answer_refuse(struct call *call, const char *http_status, enum err_code code, const char *text);
 void answer_finish(struct call *call, enum err_code code, const char *text);
+void answer_drop(struct call *call);       /* what of `out` is still there */
 
 #endif

@@ -76,11 +76,12 @@ void *conn_user(const struct call *call);
 /* How many requests whose bytes have been read wait for `message` in this round of the loop, this one not counted. */
 size_t call_more_in_hand(const struct call *call);
 
-/* Send one message (the bytes are copied).  RESOURCE_EXHAUSTED: the peer does not read; finish the call then. */
+/* Send one message (the bytes are copied).  RESOURCE_EXHAUSTED: the peer does not read (it, or with other streams of its
+ * connection, or with all of the server); finish the call then. */
 struct err call_send(struct call *call, struct bytes message);
 /* End with a status.  `text` is for the client; percent-encoded as gRPC wants, cut at GRPC_TEXT_MAX. */
 void call_finish(struct call *call, enum err_code code, const char *text);
-/* Unary answer: send and finish OK in one. */
+/* Unary answer: send and finish OK in one.  An error is for the log only: the call is finished with it. */
 struct err call_reply(struct call *call, struct bytes message);
 
 #endif

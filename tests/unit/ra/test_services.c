@@ -47,6 +47,7 @@ static struct bench *bench_new(void)
 	o.loop = h->loop;
 	o.listen_fd = h->listen_fd;
 	assert_int_equal(server_new(&o, &h->server).code, ERR_OK);
+	h->server->stalls.delay_us = 500000; /* not half a minute */
 	assert_int_equal(pipe(h->orders), 0);
 	assert_int_equal(watch_new(h->loop, h->orders[0], order, b, &h->watch).code, ERR_OK);
 	assert_int_equal(watch_set(h->watch, LOOP_READ).code, ERR_OK);
@@ -128,11 +129,53 @@ static void test_second_request_on_watch_ends_it_and_is_forgotten(void **state)
 	bench_free(b);
 }
 
+/* "\x22": file_containing_symbol = 4 */
+#define ASK_HEALTH "\x22\x15grpc.health.v1.Health"
+
+/* A peer that lets nothing out of its streams: its window is 0. */
+static struct raw *open_without_window(const struct bench *b)
+{
+	static const uint8_t no_window[] = { 0, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, 0, 0 };
+	struct raw *r = raw_connect(&b->h);
+
+	raw_put(r, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+	raw_frame(r, NGHTTP2_SETTINGS, 0, 0, BYTES(no_window, sizeof(no_window)));
+	return r;
+}
+
+static void test_streams_that_take_nothing_share_one_bound_and_are_cut(void **state)
+{
+	struct bench *b = bench_new();
+	struct raw *r = open_without_window(b), *other;
+	struct raw_answer a;
+
+	(void)state;
+	for (uint32_t stream = 1; stream < 400; stream += 2) {
+		raw_headers(r, stream, 0, (struct raw_request){ .path = REFLECT });
+		for (int i = 0; i < 20; i++) raw_message(r, stream, 0, ASK_HEALTH);
+	}
+	raw_send(r);
+	/* Every stream may have a megabyte; the 200th, which has nothing waiting, is told that the others have too much. */
+	assert_int_equal(raw_answer(r, 399, 2000).grpc, ERR_RESOURCE_EXHAUSTED);
+	other = raw_open(&b->h);
+	raw_headers(other, 1, 0, (struct raw_request){ .path = REFLECT });
+	raw_message(other, 1, 0, ASK_HEALTH);
+	raw_frame(other, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, BYTES_NONE);
+	raw_send(other);
+	assert_int_equal(raw_answer(other, 1, 2000).grpc, ERR_OK);
+	a = raw_answer(r, 0, 3000); /* and then it is cut */
+	assert_true(a.closed);
+	raw_close(r);
+	raw_close(other);
+	bench_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_watcher_is_told_of_changes),
 		cmocka_unit_test(test_second_request_on_watch_ends_it_and_is_forgotten),
+		cmocka_unit_test(test_streams_that_take_nothing_share_one_bound_and_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
