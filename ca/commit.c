@@ -29,19 +29,29 @@ static bool fronts_idle(const struct keeper *k)
 
 /* Clients that keep their connections ask again when they are answered.  So the batch just answered and those who
  * came while it was committed are the company to expect (at most storage.commit_wait): two groups of clients that
- * take turns become one, and a client that is alone never waits for anybody. */
-static void expect_company(struct queue *q, size_t answered)
+ * take turns become one, and a client that is alone never waits for anybody.  Counted before the answers leave: who
+ * asks again at once would be counted twice. */
+static void expect_company(struct queue *q, const struct job *jobs)
 {
+	size_t answered = 0;
+
+	for (; jobs != NULL; jobs = jobs->next) answered++;
 	pthread_mutex_lock(&q->lock);
 	q->expected = answered + q->count < BATCH_ENOUGH ? answered + q->count : BATCH_ENOUGH;
 	pthread_mutex_unlock(&q->lock);
+}
+
+/* Three quarters are company enough: one client that leaves must not cost the others storage.commit_wait. */
+static bool has_company(const struct queue *q)
+{
+	return q->expected < COMPANY_MIN || q->count * 4 >= q->expected * 3;
 }
 
 static bool should_commit(const struct keeper *k)
 {
 	const struct queue *q = &k->queue;
 
-	return q->count >= BATCH_ENOUGH || q->urgent || q->stop || (q->count >= q->expected && fronts_idle(k));
+	return q->count >= BATCH_ENOUGH || q->urgent || q->stop || (has_company(q) && fronts_idle(k));
 }
 
 /* NULL: nothing came, or the queue is stopped and empty (*over). */
@@ -55,6 +65,7 @@ static struct job *next_batch(struct keeper *k, bool *over)
 	q->waiting = QUEUE_EMPTY;
 	deadline = clock_mono_us() + IDLE_US;
 	while (q->head == NULL && !q->stop && clock_mono_us() < deadline) queue_wait(q, deadline);
+	if (q->head == NULL) q->expected = 0; /* whoever comes after a pause is alone again */
 	q->waiting = QUEUE_COMPANY;
 	while (q->head != NULL && !should_commit(k) && clock_mono_us() < q->oldest_us + k->conf->storage.commit_wait_us)
 		queue_wait(q, q->oldest_us + k->conf->storage.commit_wait_us);
@@ -161,24 +172,23 @@ static void run_batch(struct committer *c, struct job *jobs)
 {
 	struct keeper *k = c->keeper;
 	uint64_t records = 0;
-	size_t answered = 0;
 	struct err e = commit_all(k, jobs, &records);
 
 	note_commit(k, e, records);
 	if (e.code != ERR_OK) fail_all(jobs, e);
+	expect_company(&k->queue, jobs);
 	keeper_at_point(k, "before-answer");
 	for (struct job *job = jobs; job != NULL; job = job->next) {
 		job->answer(k, job);
 		touch(c, job->peer);
 	}
 	flush_touched(c);
-	for (; jobs != NULL; answered++) {
+	while (jobs != NULL) {
 		struct job *job = jobs;
 
 		jobs = job->next;
 		job_free(k, job);
 	}
-	expect_company(&k->queue, answered);
 }
 
 /* ---- housekeeping ---- */

@@ -17,6 +17,7 @@
 #define JOBS_ADMIN_MAX 64   /* the same for the admin channel */
 #define PEERS_MAX 80        /* fronts (conf: at most 64), admin, and those that are just going */
 #define BATCH_ENOUGH 64     /* jobs that are not kept waiting for more: a commit costs the same (DESIGN.md) */
+#define COMPANY_MIN 8       /* expected jobs from which on there is load, and company is worth waiting for; ours */
 #define BATCH_MAX 1024      /* jobs of one transaction; ours: bounds its time */
 #define PUBLISH_AT 32       /* signed jobs that the commit thread hears of although more requests are readable; ours */
 #define TOKEN_TEXT_LEN 48   /* "sgt1_" and 32 octets in base64url */
