@@ -8,6 +8,7 @@ DIRS    := base der proto conf key csr jwt policy hsm storage ca net ra admin da
 VARIANT ?= release
 B       := build/$(VARIANT)
 PREFIX  ?= /usr
+JOBS    ?= $(shell nproc)
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0)
 
 CC      := $(or $(if $(filter clang fuzz,$(VARIANT)),clang),$(if $(filter afl,$(VARIANT)),afl-clang-fast),gcc)
@@ -105,8 +106,8 @@ UNIT_BIN := $(UNIT:%.c=$(B)/%)
 $(B)/tests/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(ALL_LIBS) -lcmocka
-.PHONY: unit
-unit: $(UNIT_BIN) $(FUZZ_REPLAY_RUN)
+.PHONY: unit tests
+unit: $(UNIT_BIN)
 	tools/run-unit $(UNIT_BIN)
 
 # ---- fuzz targets: FOLDER/fuzz_NAME.c, seeds in tests/data/fuzz/NAME/; replayed by `make replay` with any compiler ----
@@ -119,6 +120,8 @@ $(B)/replay/%: %.c tests/fuzz/replay.c $(LIB)
 .PHONY: replay
 replay: $(REPLAYS)
 	tools/run-replay $(REPLAYS)
+
+tests: $(UNIT_BIN) $(REPLAYS)
 
 -include $(OBJS:.o=.d) $(UNIT_BIN:=.d) $(REPLAYS:=.d)
 
@@ -145,15 +148,15 @@ demo:
 # The targets that set up first start a second make, so that what was just installed is seen.
 test:
 	@tools/setup build test
-	@$(MAKE) --no-print-directory -s all
-	@$(MAKE) --no-print-directory -s unit replay integration
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all tests
+	@$(MAKE) --no-print-directory -s -k unit replay integration
 integration: all
 	@$(if $(filter release,$(VARIANT)),$(MAKE) --no-print-directory -s VARIANT=points all)
 	tools/run-integration $(B)
 check:
 	@tools/setup build test
-	@$(MAKE) --no-print-directory -s VARIANT=san all
-	@$(MAKE) --no-print-directory -s VARIANT=san unit replay integration
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=san all tests
+	@$(MAKE) --no-print-directory -s -k VARIANT=san unit replay integration
 lint:
 	@tools/lint
 interop: all
