@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <openssl/pem.h>
 
@@ -45,6 +46,8 @@ struct world {
 	atomic_uint held; /* 1: the hook stops the commit thread before its answers, until 0 */
 	atomic_uint stopped;
 	const char *_Atomic hold_at;
+	const char *die_at; /* in a child process: it kills itself there, the fourth time */
+	atomic_uint passed;
 	struct key key, other;
 };
 
@@ -207,6 +210,7 @@ static void hook(const char *point, void *ctx)
 
 	const char *at = atomic_load(&w->hold_at);
 
+	if (w->die_at != NULL && strcmp(point, w->die_at) == 0 && atomic_fetch_add(&w->passed, 1) == 3) (void)raise(SIGKILL);
 	if (at == NULL || strcmp(point, at) != 0) return;
 	while (atomic_load(&w->held) != 0) {
 		atomic_store(&w->stopped, 1);
@@ -245,7 +249,17 @@ static void hello(struct side *s, uint16_t type, uint16_t version, uint16_t numb
 	MUST(chan_flush(s->chan));
 }
 
-static void start(struct world *w)
+static void greet(struct world *w)
+{
+	EXPECT(&w->control, ready, 1);
+	give_channel(w, &w->front, CONTROL_FRONT, 0);
+	hello(&w->front, FRONT_HELLO, WIRE_VERSION, 0);
+	EXPECT(&w->front, roots, 1);
+	give_channel(w, &w->admin, CONTROL_ADMIN, 0);
+	hello(&w->admin, ADMIN_HELLO, WIRE_VERSION, 0);
+}
+
+static void prepare(struct world *w)
 {
 	int control, metrics;
 
@@ -259,15 +273,15 @@ static void start(struct world *w)
 	side_open(&w->control, &control);
 	w->options = (struct keeper_options){ .conf = w->conf, .kek = &w->kek, .control_fd = control, .data_dir = w->dir,
 					      .metrics = w->metrics, .log = &w->log, .at_point = hook, .at_point_ctx = w };
+}
+
+static void start(struct world *w)
+{
+	prepare(w);
 	assert_int_equal(pthread_create(&w->thread, NULL, run, w), 0);
 	w->running = true;
-	EXPECT(&w->control, ready, 1);
+	greet(w);
 	for (size_t i = 0; i < sizeof(w->kek.bytes); i++) assert_int_equal(w->kek.bytes[i], 0);
-	give_channel(w, &w->front, CONTROL_FRONT, 0);
-	hello(&w->front, FRONT_HELLO, WIRE_VERSION, 0);
-	EXPECT(&w->front, roots, 1);
-	give_channel(w, &w->admin, CONTROL_ADMIN, 0);
-	hello(&w->admin, ADMIN_HELLO, WIRE_VERSION, 0);
 }
 
 static void stop(struct world *w)
@@ -954,6 +968,104 @@ static void test_what_is_in_hand_is_answered_before_it_stops(void **state)
 	world_close(&w);
 }
 
+/* ---- sudden death ---- */
+
+static pid_t start_process(struct world *w, const char *die_at)
+{
+	pid_t pid;
+
+	prepare(w);
+	w->die_at = die_at;
+	atomic_store(&w->passed, 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(chan_fd(w->control.chan)); /* ours alone: so that its end is seen */
+		_exit(keeper_run(&w->options).code == ERR_OK ? 0 : 1);
+	}
+	w->die_at = NULL;
+	close(w->options.control_fd);
+	greet(w);
+	return pid;
+}
+
+/* Requests one by one until it dies; what came back is kept.  The fourth spends the token. */
+static size_t ask_until_death(struct world *w, const uint8_t hash[32], struct answer *kept)
+{
+	size_t count = 0;
+
+	for (uint64_t i = 1; i <= 8; i++) {
+		struct wire_issue m = i == 4 ? token_request(w, hash) : request(w, i);
+		bool closed = false;
+		AUTO(buf) struct buf out = { .max = 65536 };
+
+		MUST(wire_issue_put(&out, &m));
+		if (chan_put(w->front.chan, FRONT_ISSUE, buf_view(&out)).code != ERR_OK || chan_flush(w->front.chan).code != ERR_OK) break;
+		if (!wait_for(&w->front, &w->front.got.issued, (unsigned)count + 1, &closed)) {
+			assert_true(closed);
+			break;
+		}
+		kept[count++] = w->front.got;
+	}
+	return count;
+}
+
+static uint64_t records_by_token(struct world *w, const uint8_t hash[32])
+{
+	uint64_t end = records(w), n = 0;
+	struct store_record r;
+
+	for (uint64_t i = 0; i < end; i++) {
+		record_of(w, i, &r);
+		n += memcmp(r.evidence_hash, hash, 32) == 0;
+	}
+	return n;
+}
+
+static void die_and_check(struct world *w, const char *point)
+{
+	AUTO(heap) struct answer *kept = calloc(8, sizeof(*kept));
+	struct wire_issue again;
+	struct store_record r;
+	uint8_t hash[32];
+	char token_id[33];
+	size_t count;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(token_create(w, WORKLOAD, 600, hash, token_id), ERR_OK);
+	stop(w);
+	pid = start_process(w, point);
+	count = ask_until_death(w, hash, kept);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) fail_msg("%s: it did not die there", point);
+	chan_free(w->control.chan);
+	chan_free(w->front.chan);
+	chan_free(w->admin.chan);
+	start(w);
+	assert_int_equal(count, 3); /* it died over the token */
+	for (size_t i = 0; i < count; i++) { /* every certificate that anybody holds has its record */
+		record_of(w, kept[i].index, &r);
+		assert_true(bytes_equal(r.cert, BYTES(kept[i].cert, kept[i].cert_len)));
+	}
+	/* no token is spent without a record, and none makes two */
+	assert_int_equal(records_by_token(w, hash), token_state(w, hash) == TOKEN_SPENT ? 1 : 0);
+	again = token_request(w, hash);
+	issue_ok(w, &again);
+	assert_int_equal(records_by_token(w, hash), 1);
+}
+
+static void test_a_sudden_death_loses_no_record_of_a_certificate_that_left(void **state)
+{
+	static const char *const points[] = { "after-sign", "before-commit", "after-commit", "before-answer" };
+	struct world w;
+
+	(void)state;
+	world_open(&w, CONF);
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) die_and_check(&w, points[i]);
+	world_close(&w);
+}
+
 static void test_the_root_stays_over_restarts_and_needs_its_kek(void **state)
 {
 	struct world w;
@@ -1009,6 +1121,7 @@ int main(void)
 		cmocka_unit_test(test_a_restarted_front_takes_its_predecessors_place),
 		cmocka_unit_test(test_a_store_that_cannot_write_refuses_and_recovers),
 		cmocka_unit_test(test_what_is_in_hand_is_answered_before_it_stops),
+		cmocka_unit_test(test_a_sudden_death_loses_no_record_of_a_certificate_that_left),
 		cmocka_unit_test(test_the_root_stays_over_restarts_and_needs_its_kek),
 	};
 
