@@ -80,6 +80,10 @@ OPTIONS(reference_options) = {
 	{ "mdoc", 0, NULL, NULL, false, "as a manual page instead of Markdown" },
 	END,
 };
+OPTIONS(help_options) = {
+	{ "mdoc", 0, NULL, NULL, false, "everything, as sections of the manual page" },
+	END,
+};
 OPTIONS(policy_options) = {
 	{ "attr", 0, "NAME=VALUE", NULL, true, "attribute of the caller" },
 	{ "method", 0, "METHOD", "jwt|mtls|join_token", false, "how the caller proved itself (default jwt)" },
@@ -117,7 +121,7 @@ const struct cli_command cli_commands[] = {
 	  "signet status\nsignet status -o json" },
 	{ NULL, "version", NULL, 0, 0, NULL, run_version, "version of this program", "Prints the version of signet and of OpenSSL.\n",
 	  "signet version" },
-	{ NULL, "help", "[COMMAND]", 0, 2, NULL, run_help, "help, of a command with examples",
+	{ NULL, "help", "COMMAND", 0, 2, help_options, run_help, "help, of a command with examples",
 	  "Shows all commands, those of a group, or one.\n", "signet help\nsignet help token\nsignet help cert list" },
 	{ NULL, "completion", "bash", 1, 1, NULL, run_completion, "completion for a shell",
 	  "Prints a script that completes commands and options of signet in bash.\n",
@@ -164,7 +168,7 @@ const struct cli_command cli_commands[] = {
 	  "Writes the root bundle: what clients need to trust this CA.\n",
 	  "signet ca export-root --out root-cert.pem" },
 
-	{ "config", "check", "[FILE]", 0, 1, NULL, run_config_check, "check a configuration file",
+	{ "config", "check", "FILE", 0, 1, NULL, run_config_check, "check a configuration file",
 	  "Checks the file as the daemon does at its start: keys, values, rules, and the files\n"
 	  "that it names.  Says file, line, key and what was expected.\n",
 	  "signet config check\nsignet config check ./signet.yaml" },

@@ -76,21 +76,28 @@ static void put_commands_of(FILE *out, const char *group)
 			fprintf(out, " %s", cli_commands[i].name);
 }
 
+/* The words that may follow those before, then the options of a command that is named whole. */
 static void put_words(FILE *out)
 {
-	fputs("\tlocal known=\n\tcase \"${words[*]}\" in\n\t'') known='", out);
+	fputs("\tlocal known= options=\n\tcase \"${words[*]}\" in\n\t'') known='", out);
 	put_commands_of(out, NULL);
 	for (const struct cli_group *g = cli_groups; g->name != NULL; g++) fprintf(out, " %s", g->name);
 	fputs("' ;;\n", out);
 	for (const struct cli_group *g = cli_groups; g->name != NULL; g++) {
-		fprintf(out, "\t%s) known='", g->name);
+		fprintf(out, "\t%s|'help %s') known='", g->name, g->name);
 		put_commands_of(out, g->name);
 		fputs("' ;;\n", out);
 	}
+	fputs("\thelp) known='", out);
+	put_commands_of(out, NULL);
+	for (const struct cli_group *g = cli_groups; g->name != NULL; g++) fprintf(out, " %s", g->name);
+	fputs("' ;;\n\tcompletion) known=bash ;;\n", out);
+	fputs("\t'identity ban'|'identity unban') known='spiffe_id key caller' ;;\n\tesac\n\tcase \"${words[*]}\" in\n", out);
 	for (size_t i = 0; i < cli_command_count; i++) {
 		const struct cli_command *c = &cli_commands[i];
 
-		fprintf(out, "\t'%s%s%s'*) known='", c->group == NULL ? "" : c->group, c->group == NULL ? "" : " ", c->name);
+		if (c->options == NULL) continue;
+		fprintf(out, "\t'%s%s%s'*) options='", c->group == NULL ? "" : c->group, c->group == NULL ? "" : " ", c->name);
 		put_options(out, c->options);
 		fputs("' ;;\n", out);
 	}
@@ -102,12 +109,16 @@ void cli_completion_bash(FILE *out)
 	fputs(head, out);
 	put_values(out);
 	put_words(out);
-	fputs("\tCOMPREPLY=($(compgen -W \"$known", out);
+	fputs("\tcase $cur in\n\t-*) COMPREPLY=($(compgen -W \"$options", out);
 	put_options(out, cli_global_options);
-	fputs("\" -- \"$cur\"))\n"
-	      "\t# words of the table first, and files where an argument may be one\n"
-	      "\t[ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+	fputs("\" -- \"$cur\")) ;;\n"
+	      "\t*)\n"
+	      "\t\t[ -z \"$known\" ] || COMPREPLY=($(compgen -W \"$known\" -- \"$cur\"))\n"
+	      "\t\t# no word is known: an argument, which may be a file\n"
+	      "\t\t[ -n \"$known\" ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+	      "\t\t;;\n"
+	      "\tesac\n"
 	      "}\n"
-	      "complete -o filenames -o bashdefault -F _signet signet\n",
+	      "complete -o filenames -F _signet signet\n",
 	      out);
 }

@@ -101,14 +101,24 @@ void cli_help_command(FILE *out, const struct cli_command *c)
 
 /* ---- mdoc ---- */
 
-/* Text for a line of mdoc: a backslash and a leading dot or quote mean something there. */
+/* Text for a line of mdoc: a backslash and a leading dot or quote mean something there, and a sentence begins a line. */
 static void put_mdoc(FILE *out, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if ((text[i] == '.' || text[i] == '\'') && (i == 0 || text[i - 1] == '\n')) fputs("\\&", out);
-		if (text[i] == '\\') fputs("\\e", out);
-		else if (text[i] == '-' && i + 1 < len && text[i + 1] == '-') fputs("\\-", out);
-		else fputc(text[i], out);
+		const char *at = text + i;
+		bool line_begins = i == 0 || at[-1] == '\n', more = i + 2 < len;
+
+		if ((*at == '.' || *at == '\'') && line_begins) fputs("\\&", out);
+		if (*at == '\\') {
+			fputs("\\e", out);
+		} else if (more && memcmp(at, "--", 2) == 0) {
+			fputs("\\-", out);
+		} else if (more && i > 0 && at[-1] == '.' && memcmp(at, "  ", 2) == 0) {
+			fputs("\n", out);
+			i++;
+		} else {
+			fputc(*at, out);
+		}
 	}
 }
 

@@ -24,14 +24,14 @@ static enum cli_exit finish(struct cli *c, enum cli_exit status)
 int cli_main(int argc, char *const *argv, FILE *out, FILE *err)
 {
 	struct cli c = { .out = out, .err = err, .now = clock_wall() };
-	char problem[CLI_PROBLEM_MAX];
+	char problem[CLI_PROBLEM_MAX], word[] = "version", *const version[] = { word, word, NULL };
 	enum cli_exit status;
 
 	if (argc < 2) {
 		cli_help(err);
 		return CLI_USAGE;
 	}
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) argv = (char *const[]){ argv[0], (char[]){ "version" }, NULL };
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) argv = version;
 	if (!cli_parse(argc, argv, &c, problem)) return (int)cli_fail(&c, CLI_USAGE, "%s", problem);
 	status = c.help ? help(&c) : c.command->run(&c);
 	status = finish(&c, status);

@@ -29,6 +29,10 @@ enum cli_exit run_help(struct cli *c)
 {
 	const struct cli_command *command;
 
+	if (cli_value(c, "mdoc") != NULL) {
+		cli_manual(c->out);
+		return CLI_OK;
+	}
 	if (c->arg_count == 0) {
 		cli_help(c->out);
 		return CLI_OK;

@@ -1,0 +1,87 @@
+# bash completion for signet; written by `signet completion bash`
+_signet()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=() w i
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		w=${COMP_WORDS[i]}
+		case $w in
+		-o|--output|--config|--socket) ((i++)) ;;
+		-*) ;;
+		*) words+=("$w") ;;
+		esac
+	done
+	case $prev in
+	--output|-o) COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+	--config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--trust-domain) :; return ;;
+	--data-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+	--run-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+	--server) :; return ;;
+	--server-name) :; return ;;
+	--ca) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--token-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--token) :; return ;;
+	--jwt-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--cert) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--key-type) COMPREPLY=($(compgen -W 'p256 p384 ed25519 rsa2048' -- "$cur")); return ;;
+	--validity) :; return ;;
+	--impersonate) :; return ;;
+	--signer) :; return ;;
+	--out-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+	--timeout) :; return ;;
+	--spiffe-id) :; return ;;
+	--lifetime) :; return ;;
+	--limit) :; return ;;
+	--page) :; return ;;
+	--serial) :; return ;;
+	--expires-before) :; return ;;
+	--expires-after) :; return ;;
+	--issued-since) :; return ;;
+	--issued-before) :; return ;;
+	--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--reason) :; return ;;
+	--attr) :; return ;;
+	--method) COMPREPLY=($(compgen -W 'jwt mtls join_token' -- "$cur")); return ;;
+	--id) :; return ;;
+	--csr) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	esac
+	local known= options=
+	case "${words[*]}" in
+	'') known=' init request status version help completion token cert identity ca config policy' ;;
+	token|'help token') known=' create list revoke' ;;
+	cert|'help cert') known=' list show export' ;;
+	identity|'help identity') known=' ban unban list' ;;
+	ca|'help ca') known=' show export-root' ;;
+	config|'help config') known=' check show reference' ;;
+	policy|'help policy') known=' test' ;;
+	help) known=' init request status version help completion token cert identity ca config policy' ;;
+	completion) known=bash ;;
+	'identity ban'|'identity unban') known='spiffe_id key caller' ;;
+	esac
+	case "${words[*]}" in
+	'init'*) options=' --trust-domain --data-dir --run-dir' ;;
+	'request'*) options=' --server --server-name --ca --token-file --token --jwt-file --cert --key --key-type --validity --impersonate --signer --out-dir --timeout' ;;
+	'help'*) options=' --mdoc' ;;
+	'token create'*) options=' --spiffe-id --lifetime' ;;
+	'token list'*) options=' --limit --page' ;;
+	'cert list'*) options=' --spiffe-id --serial --expires-before --expires-after --issued-since --issued-before --oldest-first --limit --page' ;;
+	'cert export'*) options=' --out' ;;
+	'identity ban'*) options=' --reason' ;;
+	'identity list'*) options=' --limit --page' ;;
+	'ca export-root'*) options=' --out' ;;
+	'config reference'*) options=' --mdoc' ;;
+	'policy test'*) options=' --attr --method --id --csr --key-type --validity --impersonate --signer' ;;
+	esac
+	case $cur in
+	-*) COMPREPLY=($(compgen -W "$options --output --config --socket --help" -- "$cur")) ;;
+	*)
+		[ -z "$known" ] || COMPREPLY=($(compgen -W "$known" -- "$cur"))
+		# no word is known: an argument, which may be a file
+		[ -n "$known" ] || COMPREPLY=($(compgen -f -- "$cur"))
+		;;
+	esac
+}
+complete -o filenames -F _signet signet
