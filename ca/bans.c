@@ -119,18 +119,32 @@ size_t bans_count(struct bans *b)
 	return n;
 }
 
+static bool is_banned(const struct bans *b, enum store_ban_kind kind, struct bytes subject)
+{
+	bool found;
+
+	(void)find(b, kind, subject, &found);
+	return found;
+}
+
+static bool key_is_banned(const struct bans *b, const uint8_t *hash)
+{
+	char hex[2 * STORE_HASH_LEN + 1];
+
+	if (hash == NULL) return false;
+	bytes_hex(BYTES(hash, STORE_HASH_LEN), hex);
+	return is_banned(b, STORE_BAN_KEY, bytes_str(hex));
+}
+
 bool bans_hit(struct bans *b, const struct bans_question *q)
 {
 	bool hit = false;
 
 	pthread_rwlock_rdlock(&b->lock);
 	if (b->count > 0) {
-		char hex[2 * STORE_HASH_LEN + 1];
-
-		bytes_hex(BYTES(q->key_hash, STORE_HASH_LEN), hex);
-		(void)find(b, STORE_BAN_SPIFFE_ID, q->spiffe_id, &hit);
-		if (!hit) (void)find(b, STORE_BAN_KEY, bytes_str(hex), &hit);
-		if (!hit) (void)find(b, STORE_BAN_CALLER, q->caller, &hit);
+		/* the caller of a client certificate is its SPIFFE ID */
+		hit = is_banned(b, STORE_BAN_SPIFFE_ID, q->spiffe_id) || is_banned(b, STORE_BAN_SPIFFE_ID, q->caller) ||
+		      is_banned(b, STORE_BAN_CALLER, q->caller) || key_is_banned(b, q->key_hash) || key_is_banned(b, q->peer_hash);
 	}
 	pthread_rwlock_unlock(&b->lock);
 	return hit;

@@ -11,7 +11,7 @@
 #include "storage/store.h"
 
 #define WIRE_VERSION 1
-#define WIRE_CALLER_MAX 1024   /* bytes of the caller's id */
+#define WIRE_CALLER_MAX SPIFFE_ID_MAX /* bytes of the caller's id; over mTLS it is a SPIFFE ID */
 #define WIRE_NAME_MAX 64       /* bytes of a rule's or issuer's name */
 #define WIRE_NAMES_MAX 16      /* DNS and IP names of one request */
 #define WIRE_TAG_DNS 2         /* GeneralName, RFC 5280 s4.2.1.6 */
@@ -49,7 +49,7 @@ struct wire_issue { /* FRONT_ISSUE */
 	uint8_t flags;
 	uint8_t evidence;          /* enum store_evidence: JWT, MTLS, JOIN_TOKEN */
 	uint32_t lifetime;         /* seconds */
-	uint8_t evidence_hash[32]; /* JOIN_TOKEN: the token's hash, spent with the record */
+	uint8_t evidence_hash[32]; /* SHA-256 of the token (a join token is spent with the record) or the peer's SPKI */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
 	uint8_t name_count;
 	struct wire_name names[WIRE_NAMES_MAX];

@@ -110,7 +110,7 @@ struct err auth_mtls(const struct auth *a, struct bytes leaf_der, int64_t now, s
 	(void)snprintf(text, sizeof(text), "%.*s", (int)cert.uri.len, cert.uri.data);
 	TRY(spiffe_caller(a, CALLER_MTLS, text, cert.uri, &caller));
 	TRY(identity_new(MOVE(caller), cert.not_after, &id));
-	TRY(hash_one(a, leaf_der, id->evidence_hash));
+	TRY(key_id(cert.key.spki, id->evidence_hash));
 	*out = MOVE(id);
 	return OK;
 }

@@ -8,7 +8,7 @@ struct identity {
 	unsigned refs;
 	struct caller *caller;
 	int64_t expires;            /* Unix seconds: the evidence is good before this moment */
-	uint8_t evidence_hash[32];  /* SHA-256 of the token or of the peer's certificate */
+	uint8_t evidence_hash[32];  /* SHA-256 of the token or of the peer's SPKI: bans of keys hold for it */
 };
 
 /* Takes over the caller (also on failure). */

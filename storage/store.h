@@ -49,7 +49,7 @@ struct store_record { /* views are borrowed: from the caller on write, from the 
 	struct bytes rule;       /* policy rule that granted it */
 	struct bytes issuer;     /* name of the issuer */
 	enum store_evidence evidence;
-	uint8_t evidence_hash[STORE_HASH_LEN]; /* of the token or the peer certificate; zeros if none */
+	uint8_t evidence_hash[STORE_HASH_LEN]; /* of the token or the peer certificate's SPKI; zeros if none */
 	uint8_t key_hash[STORE_HASH_LEN];      /* SHA-256 of the SPKI */
 	uint32_t root_seq;       /* root set that signed */
 	struct bytes cert;       /* DER */

@@ -641,6 +641,13 @@ static void test_a_ban_holds_at_once_and_after_a_restart(void **state)
 		assert_int_equal(unban(&w, bans[i].kind, bans[i].subject), ERR_NOT_FOUND);
 	}
 	issue_ok(&w, &m);
+	memset(m.evidence_hash, 7, 32); /* a banned key's certificate asks for a new key: over mTLS it is that key */
+	bytes_hex(BYTES(m.evidence_hash, 32), hex);
+	assert_int_equal(ban(&w, STORE_BAN_KEY, bytes_str(hex)), ERR_OK);
+	m.evidence = STORE_BY_JWT;
+	issue_ok(&w, &m);
+	m.evidence = STORE_BY_MTLS;
+	issue_refused(&w, &m, REASON_BANNED);
 	assert_int_equal(ban(&w, STORE_BAN_KEY, TEXT("xyz")), ERR_INVALID_ARGUMENT);
 	assert_int_equal(ban(&w, STORE_BAN_SPIFFE_ID, TEXT("not an id")), ERR_INVALID_ARGUMENT);
 	world_close(&w);

@@ -219,6 +219,29 @@ static void test_bans_hit_exactly_what_they_name(void **state)
 	assert_int_equal(bans_count(b), 501);
 }
 
+/* With a client certificate a banned workload asks for another key, or (as a node proxy may) for another ID. */
+static void test_bans_hold_for_who_asks_too(void **state)
+{
+	AUTO(bans) struct bans *b = NULL;
+	uint8_t old[32] = { 1 }, new[32] = { 2 };
+	struct bans_question q = { .spiffe_id = TEXT("spiffe://example.org/a"), .caller = TEXT("spiffe://example.org/proxy"),
+				   .key_hash = new, .peer_hash = old };
+	char hex[65];
+	bool added;
+
+	(void)state;
+	MUST(bans_new(&b));
+	MUST(bans_add(b, STORE_BAN_SPIFFE_ID, TEXT("spiffe://example.org/b"), &added));
+	assert_false(bans_hit(b, &q));
+	bytes_hex(BYTES(old, 32), hex);
+	MUST(bans_add(b, STORE_BAN_KEY, bytes_str(hex), &added));
+	assert_true(bans_hit(b, &q));
+	q.peer_hash = NULL;
+	assert_false(bans_hit(b, &q));
+	MUST(bans_add(b, STORE_BAN_SPIFFE_ID, q.caller, &added));
+	assert_true(bans_hit(b, &q));
+}
+
 static const struct { enum store_ban_kind kind; const char *subject; bool good; } subjects[] = {
 	{ STORE_BAN_SPIFFE_ID, "spiffe://example.org/a", true },
 	{ STORE_BAN_SPIFFE_ID, "example.org/a", false },
@@ -249,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_rate_holds_one_second_and_fills_steadily),
 		cmocka_unit_test(test_bans_hit_exactly_what_they_name),
+		cmocka_unit_test(test_bans_hold_for_who_asks_too),
 		cmocka_unit_test(test_a_ban_that_could_never_hit_is_refused),
 	};
 
