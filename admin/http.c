@@ -13,10 +13,15 @@
 #define IDLE_S 30           /* ours */
 #define CONNECTION_MEMORY (32 * 1024)
 #define METRICS_MAX (256 * 1024)
+#define REFUSED_KEPT 8      /* ours */
 
 struct http {
 	struct MHD_Daemon *api, *metrics;
 	int listen_fd;
+	/* Peers that may not speak: closed only when others have come, because a peer that finds us gone while it still writes
+	 * its request never reads why. */
+	int refused[REFUSED_KEPT];
+	size_t refused_at;
 	const struct admin_options *options;
 	struct http_events events;
 };
@@ -229,6 +234,7 @@ struct err http_new(const struct admin_options *options, const struct http_event
 	h->options = options;
 	h->events = *events;
 	h->listen_fd = options->socket_fd;
+	for (size_t i = 0; i < REFUSED_KEPT; i++) h->refused[i] = -1;
 	h->api = start(h, COMMON_FLAGS | MHD_USE_NO_LISTEN_SOCKET, on_api, -1);
 	if (options->metrics_fd >= 0) h->metrics = start(h, COMMON_FLAGS, on_public, options->metrics_fd);
 	if (h->api == NULL || (options->metrics_fd >= 0 && h->metrics == NULL)) {
@@ -244,6 +250,7 @@ void http_free(struct http *h)
 	if (h == NULL) return;
 	if (h->metrics != NULL) MHD_stop_daemon(h->metrics);
 	if (h->api != NULL) MHD_stop_daemon(h->api);
+	for (size_t i = 0; i < REFUSED_KEPT; i++) auto_fd(&h->refused[i]);
 	free(h);
 }
 
@@ -295,19 +302,27 @@ static bool may_speak(const struct admin_options *o, int fd)
 	return false;
 }
 
-static void accept_all(struct http *h)
+static void refuse_peer(struct http *h, int fd)
 {
 	static const char forbidden[] = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 73\r\n"
 	                                "Connection: close\r\n\r\n"
 	                                "{\"code\":\"PERMISSION_DENIED\",\"error\":\"admin: your user may not do this\"}\r\n";
+	int *slot = &h->refused[h->refused_at++ % REFUSED_KEPT];
 
+	(void)send(fd, forbidden, sizeof(forbidden) - 1, MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_WR);
+	auto_fd(slot);
+	*slot = fd;
+}
+
+static void accept_all(struct http *h)
+{
 	for (int i = 0; i < CONNECTIONS_MAX; i++) {
 		int fd = accept4(h->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0) return;
 		if (!may_speak(h->options, fd)) {
-			(void)send(fd, forbidden, sizeof(forbidden) - 1, MSG_NOSIGNAL);
-			close(fd);
+			refuse_peer(h, fd);
 		} else if (MHD_add_connection(h->api, fd, NULL, 0) != MHD_YES) {
 			continue; /* MHD closed it */
 		}
