@@ -29,6 +29,7 @@ static const struct chan_rule rules[] = {
 	{ 1, NEXT, 0, 0, true, on_message, 0 },
 };
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	AUTO(chan) struct chan *chan = NULL;
