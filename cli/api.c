@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 
+#define WHO_MAY "be root, the daemon's user, or in admin.group or admin.users of its configuration"
 #define TIMEOUT_S 60L /* ours: the longest list takes a second or two */
 
 /* ---- paths ---- */
@@ -63,6 +64,25 @@ static size_t on_data(char *data, size_t size, size_t count, void *ctx)
 	return buf_put(&x->answer, data, size * count).code == ERR_OK ? size * count : 0;
 }
 
+static bool set_text(CURL *h, CURLoption option, const char *text)
+{
+	return curl_easy_setopt(h, option, text) == CURLE_OK;
+}
+
+static bool set_number(CURL *h, CURLoption option, long n)
+{
+	return curl_easy_setopt(h, option, n) == CURLE_OK;
+}
+
+static bool set_body(struct exchange *x, const json_t *body)
+{
+	if (body == NULL) return true;
+	x->body = json_dumps(body, JSON_COMPACT);
+	x->headers = curl_slist_append(NULL, "Content-Type: application/json");
+	return x->body != NULL && x->headers != NULL && set_text(x->curl, CURLOPT_POSTFIELDS, x->body) &&
+	       curl_easy_setopt(x->curl, CURLOPT_HTTPHEADER, x->headers) == CURLE_OK;
+}
+
 static bool prepare(struct exchange *x, const struct cli_api_ask *ask, const char *socket)
 {
 	CURL *h = x->curl = curl_easy_init();
@@ -70,20 +90,14 @@ static bool prepare(struct exchange *x, const struct cli_api_ask *ask, const cha
 	int n = snprintf(url, sizeof(url), "http://signet%s", ask->path);
 	bool good = h != NULL && n > 0 && (size_t)n < sizeof(url);
 
-	good = good && curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK;
-	good = good && curl_easy_setopt(h, CURLOPT_URL, url) == CURLE_OK;
-	good = good && curl_easy_setopt(h, CURLOPT_PROXY, "") == CURLE_OK; /* whatever http_proxy says */
-	good = good && curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, ask->method) == CURLE_OK;
-	good = good && curl_easy_setopt(h, CURLOPT_TIMEOUT, TIMEOUT_S) == CURLE_OK;
-	good = good && curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+	good = good && set_text(h, CURLOPT_UNIX_SOCKET_PATH, socket) && set_text(h, CURLOPT_URL, url);
+	good = good && set_text(h, CURLOPT_PROXY, "") &&
+	       set_text(h, CURLOPT_CUSTOMREQUEST, ask->method); /* "": whatever http_proxy says */
+	good = good && set_number(h, CURLOPT_TIMEOUT, TIMEOUT_S) && set_number(h, CURLOPT_NOSIGNAL, 1);
 	good = good && curl_easy_setopt(h, CURLOPT_ERRORBUFFER, x->detail) == CURLE_OK;
 	good = good && curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK;
 	good = good && curl_easy_setopt(h, CURLOPT_WRITEDATA, x) == CURLE_OK;
-	if (!good || ask->body == NULL) return good;
-	x->body = json_dumps(ask->body, JSON_COMPACT);
-	x->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	return x->body != NULL && x->headers != NULL && curl_easy_setopt(h, CURLOPT_POSTFIELDS, x->body) == CURLE_OK &&
-	       curl_easy_setopt(h, CURLOPT_HTTPHEADER, x->headers) == CURLE_OK;
+	return good && set_body(x, ask->body);
 }
 
 static enum cli_exit say_unreachable(const struct cli *c, const char *socket, const struct exchange *x, CURLcode code)
@@ -94,11 +108,12 @@ static enum cli_exit say_unreachable(const struct cli *c, const char *socket, co
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return cli_fail(c, CLI_UNREACHABLE, "the daemon at %s does not answer within %ld s", socket, TIMEOUT_S);
 	if (error == EACCES || error == EPERM)
-		return cli_fail(c, CLI_FORBIDDEN, "you may not open the admin socket %s: be root, the daemon's user, or in admin.group "
-		                                  "or admin.users of its configuration", socket);
-	return cli_fail(c, CLI_UNREACHABLE, "cannot reach the daemon at %s%s%s: is signetd running? (systemctl status signet; "
-	                                    "another socket: --socket or --config)", socket, error == 0 ? "" : ": ",
-	                error == 0 ? "" : strerror((int)error));
+		return cli_fail(c, CLI_FORBIDDEN, "you may not open the admin socket %s: " WHO_MAY, socket);
+	return cli_fail(
+		c, CLI_UNREACHABLE,
+		"cannot reach the daemon at %s%s%s: is signetd running? (systemctl status signet; another socket: --socket or "
+		"--config)",
+		socket, error == 0 ? "" : ": ", error == 0 ? "" : strerror((int)error));
 }
 
 /* "admin: limit must be 1 to 1000" as a sentence without the folder's name. */
@@ -109,13 +124,14 @@ static const char *plain_reason(const char *reason)
 	return colon == NULL || strcspn(reason, " ") < (size_t)(colon - reason) ? reason : colon + 2;
 }
 
-static enum cli_exit say_refused(const struct cli *c, const struct cli_api_ask *ask, const struct exchange *x, const json_t *answer)
+static enum cli_exit say_refused(const struct cli *c, const struct cli_api_ask *ask, const struct exchange *x,
+                                 const json_t *answer)
 {
-	const char *reason = plain_reason(cli_member(answer, "error")), *what = ask->subject == NULL ? ask->path : ask->subject;
+	const char *reason = plain_reason(cli_member(answer, "error"));
+	const char *what = ask->subject == NULL ? ask->path : ask->subject;
 
 	if (x->status == 403)
-		return cli_fail(c, CLI_FORBIDDEN, "the daemon does not let you: be root, the daemon's user, or in admin.group or "
-		                                  "admin.users of its configuration");
+		return cli_fail(c, CLI_FORBIDDEN, "the daemon does not let you: " WHO_MAY);
 	if (x->status == 404) return cli_fail(c, CLI_NOT_FOUND, "%s: not found", what);
 	if (x->status == 503) return cli_fail(c, CLI_UNREACHABLE, "the daemon cannot answer now: %s", reason);
 	if (reason[0] == '\0') return cli_fail(c, CLI_FAILED, "the daemon answered with HTTP status %ld", x->status);
@@ -131,14 +147,14 @@ enum cli_exit cli_api_call(struct cli *c, const struct cli_api_ask *ask, json_t 
 	struct err e;
 
 	CLI_TRY(cli_socket(c, &socket));
-	if (!prepare(&x, ask, socket)) return cli_fail(c, CLI_FAILED, "cannot make the request: the socket's path or a value is too long");
+	if (!prepare(&x, ask, socket)) return cli_fail(c, CLI_FAILED, "cannot ask: the socket's path or a value is too long");
 	code = curl_easy_perform(x.curl);
 	/* an early 403 may come before all of a body was sent: what was received counts */
 	(void)curl_easy_getinfo(x.curl, CURLINFO_RESPONSE_CODE, &x.status);
 	if (code != CURLE_OK && x.status != 403) return say_unreachable(c, socket, &x, code);
 	e = json_object_parse(buf_view(&x.answer), CLI_API_ANSWER_MAX, &answer);
 	if (x.status != 200) return say_refused(c, ask, &x, answer);
-	if (e.code != ERR_OK) return cli_fail(c, CLI_FAILED, "the answer of the daemon is not JSON; is %s the socket of signetd?", socket);
+	if (e.code != ERR_OK) return cli_fail(c, CLI_FAILED, "the answer is not JSON; is %s the socket of signetd?", socket);
 	*out = MOVE(answer);
 	return CLI_OK;
 }

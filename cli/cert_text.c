@@ -28,7 +28,8 @@ static void name_text(struct bytes der, char *out, size_t size)
 	long n = 0;
 
 	out[0] = '\0';
-	if (name != NULL && bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0)
+	if (name != NULL && bio != NULL &&
+	    X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0)
 		n = BIO_get_mem_data(bio, &text);
 	if (n > 0) (void)snprintf(out, size, "%.*s", (int)n, text);
 	else (void)snprintf(out, size, "(empty)");
@@ -189,8 +190,9 @@ struct err cli_cert_json(const struct cert *cert, json_t **out)
 	each_usage(cert, add_json, use);
 	*out = json_pack("{so so so ss ss ss ss ss ss so sb ss ss}", "uris", names_json(cert, SAN_URI), "dns_names",
 	                 names_json(cert, SAN_DNS), "ip_addresses", names_json(cert, SAN_IP), "subject",
-	                 cert->subject_empty ? "" : subject, "issuer", issuer, "serial", serial, "not_before", before, "not_after", after,
-	                 "key", key, "usages", use, "ca", (int)cert->ca, "sha256", hash, "key_sha256", key_hash);
+	                 cert->subject_empty ? "" : subject, "issuer", issuer, "serial", serial, "not_before", before,
+	                 "not_after", after, "key", key, "usages", use, "ca", (int)cert->ca, "sha256", hash, "key_sha256",
+	                 key_hash);
 	return *out == NULL ? ERR(ERR_INTERNAL, "cli: a name of the certificate is not text") : OK;
 }
 

@@ -98,7 +98,8 @@ static struct err check_leaf(const struct chain_check *check, const struct cert 
 	return OK;
 }
 
-struct err cli_chain_check(const struct chain_check *check, const struct bytes *pem, size_t count, struct buf *der, struct cert *leaf)
+struct err cli_chain_check(const struct chain_check *check, const struct bytes *pem, size_t count, struct buf *der,
+                           struct cert *leaf)
 {
 	char label[PEM_LABEL_MAX];
 

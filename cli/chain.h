@@ -17,6 +17,7 @@ struct chain_check {
 };
 /* pem[0]: the leaf; pem[1..count-1]: intermediates; one certificate each.  OK: *leaf borrows *der, which the caller frees.
  * INVALID_ARGUMENT: the reason says which rule it breaks. */
-struct err cli_chain_check(const struct chain_check *check, const struct bytes *pem, size_t count, struct buf *der, struct cert *leaf);
+struct err cli_chain_check(const struct chain_check *check, const struct bytes *pem, size_t count, struct buf *der,
+                           struct cert *leaf);
 
 #endif

@@ -119,8 +119,8 @@ const struct cli_command cli_commands[] = {
 	  "Asks the running daemon for its state: issued and refused since its start, records,\n"
 	  "root, processes that serve clients.\n",
 	  "signet status\nsignet status -o json" },
-	{ NULL, "version", NULL, 0, 0, NULL, run_version, "version of this program", "Prints the version of signet and of OpenSSL.\n",
-	  "signet version" },
+	{ NULL, "version", NULL, 0, 0, NULL, run_version, "version of this program",
+	  "Prints the version of signet and of OpenSSL.\n", "signet version" },
 	{ NULL, "help", "COMMAND", 0, 2, help_options, run_help, "help, of a command with examples",
 	  "Shows all commands, those of a group, or one.\n", "signet help\nsignet help token\nsignet help cert list" },
 	{ NULL, "completion", "bash", 1, 1, NULL, run_completion, "completion for a shell",
@@ -147,7 +147,8 @@ const struct cli_command cli_commands[] = {
 	  "Shows the record with an index or a serial number (hex), or the certificates in a\n"
 	  "PEM or DER file.  A name with a / or a dot is always a file.\n",
 	  "signet cert show 17\nsignet cert show 01:6a:2f:...\nsignet cert show ./cert-chain.pem" },
-	{ "cert", "export", "INDEX", 1, 1, out_options, run_cert_export, "the certificate as PEM", "Writes the certificate of a record.\n",
+	{ "cert", "export", "INDEX", 1, 1, out_options, run_cert_export, "the certificate as PEM",
+	  "Writes the certificate of a record.\n",
 	  "signet cert export 17 --out db1.pem\nsignet cert export 17 | openssl x509 -noout -text" },
 
 	{ "identity", "ban", "KIND SUBJECT", 2, 2, ban_options, run_identity_ban, "issue nothing to it any more",
@@ -159,14 +160,13 @@ const struct cli_command cli_commands[] = {
 	  "signet identity ban key 9f86d081884c7d65... --reason 'key in a public repository'" },
 	{ "identity", "unban", "KIND SUBJECT", 2, 2, NULL, run_identity_unban, "take a ban back",
 	  "Whoever was banned may ask again.\n", "signet identity unban spiffe_id spiffe://example.org/vm/db1" },
-	{ "identity", "list", NULL, 0, 0, list_options, run_identity_list, "who is banned", "Lists bans with reason and author.\n",
-	  "signet identity list" },
+	{ "identity", "list", NULL, 0, 0, list_options, run_identity_list, "who is banned",
+	  "Lists bans with reason and author.\n", "signet identity list" },
 
-	{ "ca", "show", NULL, 0, 0, NULL, run_ca_show, "the roots that clients should trust", "Shows every root certificate of the CA.\n",
-	  "signet ca show" },
+	{ "ca", "show", NULL, 0, 0, NULL, run_ca_show, "the roots that clients should trust",
+	  "Shows every root certificate of the CA.\n", "signet ca show" },
 	{ "ca", "export-root", NULL, 0, 0, out_options, run_ca_export_root, "the roots as PEM",
-	  "Writes the root bundle: what clients need to trust this CA.\n",
-	  "signet ca export-root --out root-cert.pem" },
+	  "Writes the root bundle: what clients need to trust this CA.\n", "signet ca export-root --out root-cert.pem" },
 
 	{ "config", "check", "FILE", 0, 1, NULL, run_config_check, "check a configuration file",
 	  "Checks the file as the daemon does at its start: keys, values, rules, and the files\n"

@@ -38,7 +38,8 @@ static enum cli_exit read_file(const struct cli *c, const char *path, size_t max
 	out->max = max + 64 * 1024;
 	e = cli_files_read(path, max, out);
 	if (e.code == ERR_OK) return CLI_OK;
-	return cli_fail(c, e.code == ERR_NOT_FOUND ? CLI_NOT_FOUND : CLI_FAILED, "cannot read %s: %s", path, strerror((int)e.cause));
+	return cli_fail(c, e.code == ERR_NOT_FOUND ? CLI_NOT_FOUND : CLI_FAILED, "cannot read %s: %s", path,
+	                strerror((int)e.cause));
 }
 
 static enum cli_exit token_from_file(const struct cli *c, const char *path, struct credential *out)
@@ -81,6 +82,7 @@ enum cli_exit cli_credential_read(struct cli *c, struct credential *out)
 	if (token != NULL) return token_from_line(c, token, out);
 	if (environment != NULL && environment[0] != '\0') return take_token(c, "$SIGNET_TOKEN", bytes_str(environment), out);
 	if (!isatty(STDIN_FILENO)) return token_from_file(c, FILES_STDIN, out);
-	return cli_fail(c, CLI_USAGE, "no credential: give --token-file FILE, --jwt-file FILE, --cert FILE --key FILE, $SIGNET_TOKEN, or "
-	                              "a token on standard input (make one with: signet token create --spiffe-id ID)");
+	return cli_fail(c, CLI_USAGE,
+	                "no credential: give --token-file FILE, --jwt-file FILE, --cert FILE --key FILE, $SIGNET_TOKEN, or "
+	                "a token on standard input (make one with: signet token create --spiffe-id ID)");
 }

@@ -127,7 +127,9 @@ static void put_mdoc_options(FILE *out, const struct cli_option *options)
 	fputs(".Bl -tag -width Ds\n", out);
 	for (const struct cli_option *o = options; o->name != NULL; o++) {
 		fputs(".It ", out);
-		if (o->letter != 0) fprintf(out, "Fl %c%s%s , ", o->letter, o->value == NULL ? "" : " Ar ", o->value == NULL ? "" : o->value);
+		if (o->letter != 0)
+			fprintf(out, "Fl %c%s%s , ", o->letter, o->value == NULL ? "" : " Ar ",
+			        o->value == NULL ? "" : o->value);
 		fprintf(out, "Fl Fl %s%s%s\n", o->name, o->value == NULL ? "" : " Ar ", o->value == NULL ? "" : o->value);
 		put_mdoc(out, o->help, strlen(o->help));
 		fputs(o->repeat ? " (may be repeated)\n" : "\n", out);

@@ -58,7 +58,8 @@ static const struct key_kind *kind_of(EVP_PKEY *key)
 		bool p256 = k->group != NULL && strcmp(k->group, "P-256") == 0;
 
 		if (!EVP_PKEY_is_a(key, k->algorithm)) continue;
-		if (k->group == NULL || strcmp(group, k->group) == 0 || strcmp(group, p256 ? "prime256v1" : "secp384r1") == 0) return k;
+		if (k->group == NULL || strcmp(group, k->group) == 0 || strcmp(group, p256 ? "prime256v1" : "secp384r1") == 0)
+			return k;
 	}
 	return NULL;
 }
@@ -112,8 +113,8 @@ struct err cli_key_request(EVP_PKEY *key, struct buf *pem)
 	const EVP_MD *digest = k == NULL || k->digest == NULL ? NULL : EVP_get_digestbyname(k->digest);
 
 	if (k == NULL) FAIL(ERR_INVALID_ARGUMENT, "cli: a type of key that cannot be asked for");
-	if (req == NULL || bio == NULL || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 || X509_REQ_set_pubkey(req, key) != 1 ||
-	    X509_REQ_sign(req, key, digest) <= 0 || PEM_write_bio_X509_REQ(bio, req) != 1)
+	if (req == NULL || bio == NULL || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 ||
+	    X509_REQ_set_pubkey(req, key) != 1 || X509_REQ_sign(req, key, digest) <= 0 || PEM_write_bio_X509_REQ(bio, req) != 1)
 		FAIL_BY(ERR_INTERNAL, "cli: cannot make the request", ERR_get_error());
 	return put_bio(bio, pem);
 }

@@ -16,7 +16,8 @@ enum cli_exit cli_list_limit(struct cli *c, struct buf *path)
 	long n = digits > 0 && digits < 6 ? strtol(limit, NULL, 10) : 0;
 
 	if (limit == NULL) return CLI_OK;
-	if (limit[digits] != '\0' || n < 1 || n > LIMIT_MAX) return cli_fail(c, CLI_USAGE, "--limit %s: write a number from 1 to %d", limit, LIMIT_MAX);
+	if (limit[digits] != '\0' || n < 1 || n > LIMIT_MAX)
+		return cli_fail(c, CLI_USAGE, "--limit %s: write a number from 1 to %d", limit, LIMIT_MAX);
 	return cli_api_query(path, "limit", limit).code == ERR_OK ? CLI_OK : cli_fail(c, CLI_FAILED, "too long a query");
 }
 

@@ -31,7 +31,8 @@ static const char *text_or_empty(const char *s)
 const struct cli_command *cli_find(const char *group, const char *name)
 {
 	for (size_t i = 0; i < cli_command_count; i++)
-		if (strcmp(text_or_empty(cli_commands[i].group), text_or_empty(group)) == 0 && strcmp(cli_commands[i].name, name) == 0)
+		if (strcmp(text_or_empty(cli_commands[i].group), text_or_empty(group)) == 0 &&
+		    strcmp(cli_commands[i].name, name) == 0)
 			return &cli_commands[i];
 	return NULL;
 }
@@ -93,7 +94,8 @@ static bool refuse_command(struct parse *p, const char *word)
 			near_try(&n, cli_commands[i].name);
 	for (const struct cli_group *g = cli_groups; p->word == NULL && g->name != NULL; g++) near_try(&n, g->name);
 	if (n.best != NULL)
-		return refuse(p, "there is no command %s%s%s; did you mean %s?", text_or_empty(p->word), p->word ? " " : "", word, n.best);
+		return refuse(p, "there is no command %s%s%s; did you mean %s?", text_or_empty(p->word), p->word ? " " : "",
+		              word, n.best);
 	return refuse(p, "there is no command %s%s%s; see: signet help%s%s", text_or_empty(p->word), p->word ? " " : "", word,
 	              p->word ? " " : "", text_or_empty(p->word));
 }
@@ -142,7 +144,8 @@ static bool option_add(struct parse *p, const struct cli_option *o, const char *
 {
 	struct cli *c = p->c;
 
-	if (o->choices != NULL && !is_choice(o->choices, text)) return refuse(p, "--%s takes %s, not %s", o->name, o->choices, text);
+	if (o->choices != NULL && !is_choice(o->choices, text))
+		return refuse(p, "--%s takes %s, not %s", o->name, o->choices, text);
 	for (size_t i = 0; !o->repeat && i < c->value_count; i++)
 		if (c->values[i].option == o) return refuse(p, "--%s is given twice", o->name);
 	if (c->value_count == CLI_VALUES_MAX) return refuse(p, "more than %d options", CLI_VALUES_MAX);
@@ -187,8 +190,8 @@ static bool take_word(struct parse *p, const char *word)
 
 	if (c->command != NULL) {
 		if (c->arg_count >= c->command->max_args)
-			return refuse(p, "%s is one argument too many; see: signet help %s%s%s", word, text_or_empty(c->command->group),
-			              c->command->group ? " " : "", c->command->name);
+			return refuse(p, "%s is one argument too many; see: signet help %s%s%s", word,
+			              text_or_empty(c->command->group), c->command->group ? " " : "", c->command->name);
 		c->args[c->arg_count++] = word;
 		return true;
 	}
@@ -206,8 +209,8 @@ static bool finish(struct parse *p)
 
 	if (c->command == NULL) {
 		c->topic = p->word;
-		return c->help || refuse(p, "%s%s what? see: signet help%s%s", "signet ", text_or_empty(p->word), p->word ? " " : "",
-		                         text_or_empty(p->word));
+		return c->help || refuse(p, "%s%s what? see: signet help%s%s", "signet ", text_or_empty(p->word),
+		                         p->word ? " " : "", text_or_empty(p->word));
 	}
 	if (c->help || c->arg_count >= c->command->min_args) return true;
 	return refuse(p, "%s%s%s needs %s; see its --help", text_or_empty(c->command->group), c->command->group ? " " : "",

@@ -42,7 +42,8 @@ static enum cli_exit put_time(struct cli *c, struct buf *path, const char *optio
 
 	if (text == NULL) return CLI_OK;
 	if (!text_parse_time(text, c->now, sign, &at) || at < 0)
-		return cli_fail(c, CLI_USAGE, "--%s %s: write 2026-11-20T18:00:00Z, 2026-11-20, now, or a duration as 24h", option, text);
+		return cli_fail(c, CLI_USAGE, "--%s %s: write 2026-11-20T18:00:00Z, 2026-11-20, now, or a duration as 24h",
+		                option, text);
 	return cli_api_query_number(path, parameter, at).code == ERR_OK ? CLI_OK : too_long(c);
 }
 
@@ -69,8 +70,10 @@ static enum cli_exit put_filters(struct cli *c, struct buf *path)
 enum cli_exit run_cert_list(struct cli *c)
 {
 	static const struct list_column columns[] = {
-		{ "INDEX", "index", false },     { "SPIFFE ID", "spiffe_id", false }, { "ISSUED", "issued", true },
-		{ "EXPIRES", "not_after", true }, { "BY", "evidence", false },         { "RULE", "rule", false }, { NULL, NULL, false },
+		{ "INDEX", "index", false },  { "SPIFFE ID", "spiffe_id", false },
+		{ "ISSUED", "issued", true }, { "EXPIRES", "not_after", true },
+		{ "BY", "evidence", false },  { "RULE", "rule", false },
+		{ NULL, NULL, false },
 	};
 	AUTO(buf) struct buf path = { .max = PATH_MAX_TEXT };
 
@@ -131,7 +134,8 @@ static enum cli_exit show_file(struct cli *c, const char *path)
 	AUTO(json) json_t *list = NULL;
 	struct err e = cli_files_read(path, CERT_FILE_MAX, &text);
 
-	if (e.code == ERR_NOT_FOUND) return cli_fail(c, CLI_NOT_FOUND, "%s: no such file, and neither an index nor a serial number", path);
+	if (e.code == ERR_NOT_FOUND)
+		return cli_fail(c, CLI_NOT_FOUND, "%s: no such file, and neither an index nor a serial number", path);
 	if (e.code != ERR_OK) return cli_fail(c, CLI_FAILED, "cannot read %s: %s", path, strerror((int)e.cause));
 	if (!c->json) return show_text(c, buf_view(&text), path);
 	CLI_TRY(list_text(c, buf_view(&text), path, &list));
@@ -159,7 +163,11 @@ static void print_record(const struct cli *c, const json_t *r)
 {
 	static const struct {
 		const char *label, *member;
-	} lines[] = { { "caller", "caller" }, { "evidence", "evidence" }, { "rule", "rule" }, { "issuer", "issuer" }, { "key hash", "key_hash" } };
+	} lines[] = { { "caller", "caller" },
+		      { "evidence", "evidence" },
+		      { "rule", "rule" },
+		      { "issuer", "issuer" },
+		      { "key hash", "key_hash" } };
 	char when[TEXT_TIME_MAX];
 	int64_t issued = 0;
 

@@ -43,8 +43,8 @@ enum cli_exit run_help(struct cli *c)
 	}
 	command = c->arg_count == 1 ? cli_find(NULL, c->args[0]) : cli_find(c->args[0], c->args[1]);
 	if (command == NULL)
-		return cli_fail(c, CLI_USAGE, "there is no command %s%s%s; see: signet help", c->args[0], c->arg_count > 1 ? " " : "",
-		                c->arg_count > 1 ? c->args[1] : "");
+		return cli_fail(c, CLI_USAGE, "there is no command %s%s%s; see: signet help", c->args[0],
+		                c->arg_count > 1 ? " " : "", c->arg_count > 1 ? c->args[1] : "");
 	cli_help_command(c->out, command);
 	return CLI_OK;
 }

@@ -63,7 +63,8 @@ static void say_next(const struct cli *c, const struct init *i)
 	if (standard) fprintf(c->out, "  check it         signet config check\n");
 	else fprintf(c->out, "  check it         signet config check %s\n", i->path);
 	if (standard && getpwnam("signet") == NULL)
-		fprintf(c->out, "  make its user    useradd --system --home-dir %s --shell /usr/sbin/nologin signet\n", i->data_dir);
+		fprintf(c->out, "  make its user    useradd --system --home-dir %s --shell /usr/sbin/nologin signet\n",
+		        i->data_dir);
 	if (standard) fprintf(c->out, "  start it         systemctl enable --now signet   (or: signetd)\n");
 	else fprintf(c->out, "  start it         signetd -c %s\n", i->path);
 	fprintf(c->out, "  see it run       signet status%s%s\n", standard ? "" : " --config ", standard ? "" : i->path);
@@ -78,9 +79,11 @@ enum cli_exit run_init(struct cli *c)
 	struct init i = { .trust_domain = cli_value(c, "trust-domain"), .path = cli_conf_path(c) };
 
 	if (i.trust_domain == NULL)
-		return cli_fail(c, CLI_USAGE, "init needs --trust-domain NAME, for example: signet init --trust-domain prod.example.org");
+		return cli_fail(c, CLI_USAGE,
+		                "init needs --trust-domain NAME, for example: signet init --trust-domain prod.example.org");
 	if (spiffe_trust_domain_check(bytes_str(i.trust_domain)).code != ERR_OK)
-		return cli_fail(c, CLI_USAGE, "%s is not a trust domain: letters a-z, digits, '.', '-', '_', at most 255", i.trust_domain);
+		return cli_fail(c, CLI_USAGE, "%s is not a trust domain: letters a-z, digits, '.', '-', '_', at most 255",
+		                i.trust_domain);
 	CLI_TRY(directory(c, "data-dir", "/var/lib/signet", i.data_dir));
 	CLI_TRY(directory(c, "run-dir", "/run/signet", i.run_dir));
 	CLI_TRY(write_starter(c, &i));

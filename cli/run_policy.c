@@ -83,7 +83,9 @@ static enum cli_exit choose_key(const struct cli *c, struct question *q)
 		const char *name;
 		enum key_type type;
 		unsigned bits;
-	} types[] = { { "p256", KEY_P256, 256 }, { "p384", KEY_P384, 384 }, { "ed25519", KEY_ED25519, 256 }, { "rsa", KEY_RSA, 2048 } };
+	} types[] = {
+		{ "p256", KEY_P256, 256 }, { "p384", KEY_P384, 384 }, { "ed25519", KEY_ED25519, 256 }, { "rsa", KEY_RSA, 2048 }
+	};
 	const char *name = cli_value(c, "key-type"), *csr = cli_value(c, "csr");
 
 	if (name != NULL && csr != NULL) return cli_fail(c, CLI_USAGE, "--csr and --key-type both name the key; give one");
@@ -132,8 +134,9 @@ static void print_grant(const struct cli *c, const struct policy_grant *g)
 
 static enum cli_exit print_json(const struct cli *c, struct err e, const struct policy_grant *g, const struct buf *told)
 {
-	AUTO(json) json_t *o = json_pack("{sb ss ss ss%}", "granted", (int)(e.code == ERR_OK), "code", err_code_name(e.code), "answer",
-	                                 e.reason, "explanation", told->len > 0 ? (const char *)told->data : "", told->len);
+	AUTO(json)
+	json_t *o = json_pack("{sb ss ss ss%}", "granted", (int)(e.code == ERR_OK), "code", err_code_name(e.code), "answer",
+	                      e.reason, "explanation", told->len > 0 ? (const char *)told->data : "", told->len);
 	json_t *names = json_array();
 	char name[POLICY_DNS_MAX + 1];
 
@@ -142,8 +145,9 @@ static enum cli_exit print_json(const struct cli *c, struct err e, const struct 
 		(void)json_array_append_new(names, json_string(name));
 	}
 	if (e.code == ERR_OK)
-		(void)json_object_set_new(o, "grant", json_pack("{ss ss ss sI sO}", "rule", g->rule, "issuer", g->issuer, "spiffe_id",
-		                                                g->spiffe_id, "lifetime", (json_int_t)g->lifetime, "names", names));
+		(void)json_object_set_new(o, "grant",
+		                          json_pack("{ss ss ss sI sO}", "rule", g->rule, "issuer", g->issuer, "spiffe_id",
+		                                    g->spiffe_id, "lifetime", (json_int_t)g->lifetime, "names", names));
 	json_decref(names);
 	return cli_print_json(c, o);
 }

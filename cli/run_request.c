@@ -127,7 +127,8 @@ static bool read_pending(const struct cli *c, struct request *r, const char *typ
 
 	if (lstat(r->pending, &st) != 0) return false;
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0) return false;
-	if (cli_files_read(r->pending, KEYS_PEM_MAX, &pem).code != ERR_OK || cli_key_read(buf_view(&pem), &key).code != ERR_OK) return false;
+	if (cli_files_read(r->pending, KEYS_PEM_MAX, &pem).code != ERR_OK || cli_key_read(buf_view(&pem), &key).code != ERR_OK)
+		return false;
 	if (!cli_key_is(key, type)) return false;
 	if (!c->json) fprintf(c->err, "asking again with the key of the last try, %s\n", r->pending);
 	r->key = MOVE(key);
@@ -212,12 +213,15 @@ static enum cli_exit say_no_answer(const struct cli *c, const struct request *r,
 	const char *why = detail[0] != '\0' ? detail : e.reason;
 
 	if (e.code == ERR_UNAVAILABLE)
-		return cli_fail(c, CLI_UNREACHABLE, "cannot reach %s: %s; is signetd running there, and the port open?", r->server, why);
+		return cli_fail(c, CLI_UNREACHABLE, "cannot reach %s: %s; is signetd running there, and the port open?",
+		                r->server, why);
 	if (e.code == ERR_DEADLINE_EXCEEDED)
-		return cli_fail(c, CLI_UNREACHABLE, "%s did not answer within %lld s; the same command asks again with the same key",
-		                r->server, (long long)r->timeout_s);
+		return cli_fail(c, CLI_UNREACHABLE,
+		                "%s did not answer within %lld s; the same command asks again with the same key", r->server,
+		                (long long)r->timeout_s);
 	if (e.code == ERR_UNAUTHENTICATED)
-		return cli_fail(c, CLI_FAILED, "%s is not trusted: %s; --ca must hold its root, and --server-name be in its certificate",
+		return cli_fail(c, CLI_FAILED,
+		                "%s is not trusted: %s; --ca must hold its root, and --server-name be in its certificate",
 		                r->server, why);
 	return cli_fail(c, CLI_FAILED, "%s: %s", r->server, why);
 }
@@ -226,10 +230,12 @@ static const char *advice(enum err_code code)
 {
 	switch (code) {
 	case ERR_UNAUTHENTICATED:
-		return "the credential was not accepted: expired, used already with another key, revoked, or for another audience; the "
+		return "the credential was not accepted: expired, revoked, used already with another key, or for another "
+		       "audience; the "
 		       "daemon's log says which";
 	case ERR_PERMISSION_DENIED:
-		return "the rules give it nothing, or it is banned; see the daemon's log, and: signet policy test, signet identity list";
+		return "the rules give it nothing, or it is banned; see the daemon's log, and: signet policy test, signet "
+		       "identity list";
 	case ERR_UNAVAILABLE:
 	case ERR_RESOURCE_EXHAUSTED:
 		return "the daemon cannot do it now; try again";
@@ -241,21 +247,26 @@ static const char *advice(enum err_code code)
 /* A refusal is final: the key that was made for it is of no use.  One of an earlier try may have a certificate already. */
 static enum cli_exit say_refused(const struct cli *c, const struct request *r, const struct client_status *status)
 {
-	bool final = status->code == ERR_INVALID_ARGUMENT || status->code == ERR_UNAUTHENTICATED || status->code == ERR_PERMISSION_DENIED;
+	bool final = status->code == ERR_INVALID_ARGUMENT || status->code == ERR_UNAUTHENTICATED ||
+	             status->code == ERR_PERMISSION_DENIED;
 	bool later = status->code == ERR_UNAVAILABLE || status->code == ERR_RESOURCE_EXHAUSTED;
 
 	if (final && !r->key_is_old) (void)unlink(r->pending);
-	return cli_fail(c, later ? CLI_UNREACHABLE : CLI_FAILED, "refused: %s \"%s\": %s", err_code_name(status->code), status->text,
-	                advice(status->code));
+	return cli_fail(c, later ? CLI_UNREACHABLE : CLI_FAILED, "refused: %s \"%s\": %s", err_code_name(status->code),
+	                status->text, advice(status->code));
 }
 
 static enum cli_exit call(const struct cli *c, struct request *r)
 {
 	AUTO(buf) struct buf reply = { .max = ANSWER_MAX };
 	struct client_header header = { "authorization", buf_view(&r->credential.bearer) };
-	struct client_options options = { .address = r->server, .server_name = r->server_name[0] == '\0' ? NULL : r->server_name,
-		                          .roots_pem = buf_view(&r->roots_pem), .timeout_ms = r->timeout_s * 1000, .headers = &header,
-		                          .header_count = r->credential.bearer.len > 0, .chain_pem = buf_view(&r->credential.chain_pem),
+	struct client_options options = { .address = r->server,
+		                          .server_name = r->server_name[0] == '\0' ? NULL : r->server_name,
+		                          .roots_pem = buf_view(&r->roots_pem),
+		                          .timeout_ms = r->timeout_s * 1000,
+		                          .headers = &header,
+		                          .header_count = r->credential.bearer.len > 0,
+		                          .chain_pem = buf_view(&r->credential.chain_pem),
 		                          .key_pem = buf_view(&r->credential.key_pem) };
 	struct client_status status = { .code = ERR_UNKNOWN };
 	char detail[1024] = "";
@@ -272,12 +283,15 @@ static enum cli_exit call(const struct cli *c, struct request *r)
 /* The last element is the roots (docs/protocols/csr-api.md). */
 static enum cli_exit check_answer(const struct cli *c, struct request *r)
 {
-	struct chain_check check = { .key = r->key, .roots_pem = buf_view(&r->roots_pem), .spiffe_id = cli_value(c, "impersonate"), .now = c->now };
+	struct chain_check check = {
+		.key = r->key, .roots_pem = buf_view(&r->roots_pem), .spiffe_id = cli_value(c, "impersonate"), .now = c->now
+	};
 	struct bytes pem[CHAIN_MAX];
 	size_t count = r->answer->n_cert_chain;
 	struct err e;
 
-	if (count < 2 || count > CHAIN_MAX) return cli_fail(c, CLI_FAILED, "the answer has %zu elements; a certificate and its roots are expected", count);
+	if (count < 2 || count > CHAIN_MAX)
+		return cli_fail(c, CLI_FAILED, "the answer has %zu elements; a certificate and its roots are expected", count);
 	for (size_t i = 0; i < count; i++) pem[i] = bytes_str(r->answer->cert_chain[i]);
 	r->leaf_der.max = CERT_DER_MAX;
 	e = cli_chain_check(&check, pem, count - 1, &r->leaf_der, &r->leaf);
@@ -308,7 +322,8 @@ static enum cli_exit write_files(const struct cli *c, const struct request *r)
 		const char *pem = r->answer->cert_chain[i];
 		size_t n = strlen(pem);
 
-		if (buf_put_str(&chain, pem).code != ERR_OK || (n > 0 && pem[n - 1] != '\n' && buf_put_str(&chain, "\n").code != ERR_OK))
+		if (buf_put_str(&chain, pem).code != ERR_OK ||
+		    (n > 0 && pem[n - 1] != '\n' && buf_put_str(&chain, "\n").code != ERR_OK))
 			return cli_fail(c, CLI_FAILED, "the answer is too large");
 	}
 	if (snprintf(path, sizeof(path), "%s/key.pem", out_dir(c)) >= (int)sizeof(path) || rename(r->pending, path) != 0)
@@ -329,7 +344,8 @@ static enum cli_exit print_result(const struct cli *c, const struct request *r)
 		return CLI_OK;
 	}
 	if (cli_cert_json(&r->leaf, &cert).code != ERR_OK) return cli_fail(c, CLI_FAILED, "the certificate is not text");
-	o = json_pack("{so ss ss ss ss}", "certificate", cert, "directory", dir, "key", "key.pem", "chain", "cert-chain.pem", "roots", "root-cert.pem");
+	o = json_pack("{so ss ss ss ss}", "certificate", cert, "directory", dir, "key", "key.pem", "chain", "cert-chain.pem",
+	              "roots", "root-cert.pem");
 	return cli_print_json(c, o);
 }
 

@@ -100,8 +100,10 @@ enum cli_exit run_token_revoke(struct cli *c)
 	char path[64];
 
 	if (strlen(c->args[0]) != 32 || strspn(c->args[0], "0123456789abcdef") != 32)
-		return cli_fail(c, CLI_USAGE, "%s is not a token's ID, which has 32 hex digits (signet token list); never give a token itself",
-		                c->args[0]);
+		return cli_fail(
+			c, CLI_USAGE,
+			"%s is not a token's ID, which has 32 hex digits (signet token list); never give a token itself",
+			c->args[0]);
 	(void)snprintf(path, sizeof(path), "/v1/tokens/%s", c->args[0]);
 	CLI_TRY(cli_api_call(c, &(struct cli_api_ask){ .method = "DELETE", .path = path, .subject = c->args[0] }, &answer));
 	return done(c, "revoked", c->args[0]);
@@ -128,10 +130,13 @@ enum cli_exit run_identity_ban(struct cli *c)
 	const char *kind, *reason = cli_value(c, "reason");
 
 	CLI_TRY(check_subject(c, &kind));
-	if (reason == NULL || reason[0] == '\0') return cli_fail(c, CLI_USAGE, "identity ban needs --reason TEXT, for those who come later");
+	if (reason == NULL || reason[0] == '\0')
+		return cli_fail(c, CLI_USAGE, "identity ban needs --reason TEXT, for those who come later");
 	body = json_pack("{ss ss ss}", "kind", kind, "subject", c->args[1], "reason", reason);
 	if (body == NULL) return cli_fail(c, CLI_USAGE, "the subject and the reason must be UTF-8");
-	CLI_TRY(cli_api_call(c, &(struct cli_api_ask){ .method = "POST", .path = "/v1/bans", .body = body, .subject = c->args[1] }, &answer));
+	CLI_TRY(cli_api_call(
+		c, &(struct cli_api_ask) { .method = "POST", .path = "/v1/bans", .body = body, .subject = c->args[1] },
+		&answer));
 	return done(c, "banned", c->args[1]);
 }
 
@@ -145,7 +150,8 @@ enum cli_exit run_identity_unban(struct cli *c)
 	if (buf_put_str(&path, "/v1/bans").code != ERR_OK || cli_api_query(&path, "kind", kind).code != ERR_OK ||
 	    cli_api_query(&path, "subject", c->args[1]).code != ERR_OK)
 		return cli_fail(c, CLI_USAGE, "the subject is too long");
-	CLI_TRY(cli_api_call(c, &(struct cli_api_ask){ .method = "DELETE", .path = cli_list_path(&path), .subject = c->args[1] }, &answer));
+	CLI_TRY(cli_api_call(
+		c, &(struct cli_api_ask) { .method = "DELETE", .path = cli_list_path(&path), .subject = c->args[1] }, &answer));
 	return done(c, "no longer banned:", c->args[1]);
 }
 
@@ -194,7 +200,8 @@ enum cli_exit run_status(struct cli *c)
 	(void)cli_member_time(s, "root_not_after", &end);
 	store = json_object_get(s, "store");
 	good = json_is_true(json_object_get(s, "store_ok"));
-	fprintf(c->out, "signetd %s for %s, replica %lld\n", cli_member(s, "version"), cli_member(s, "trust_domain"), number(s, "replica"));
+	fprintf(c->out, "signetd %s for %s, replica %lld\n", cli_member(s, "version"), cli_member(s, "trust_domain"),
+	        number(s, "replica"));
 	fprintf(c->out, "  started       %s\n", text_time(at, c->now, started));
 	fprintf(c->out, "  fronts        %lld\n", number(s, "fronts"));
 	fprintf(c->out, "  issued        %lld since then, %lld refused\n", number(s, "issued"), number(s, "refused"));
@@ -203,10 +210,11 @@ enum cli_exit run_status(struct cli *c)
 	fprintf(c->out, "  records       %lld to %lld%s\n", number(store, "records_first"), number(store, "records_end") - 1,
 	        number(store, "records_end") == number(store, "records_first") ? " (none)" : "");
 	fprintf(c->out, "  not indexed   %lld\n", number(store, "index_behind"));
-	fprintf(c->out, "  disk          %lld KiB of records, %lld KiB of indexes, %lld KiB mapped\n", number(store, "bytes") / 1024,
-	        number(store, "index_bytes") / 1024, number(store, "map_bytes") / 1024);
+	fprintf(c->out, "  disk          %lld KiB of records, %lld KiB of indexes, %lld KiB mapped\n",
+	        number(store, "bytes") / 1024, number(store, "index_bytes") / 1024, number(store, "map_bytes") / 1024);
 	fprintf(c->out, "  join tokens   %lld\n  bans          %lld\n", number(store, "tokens"), number(store, "bans"));
-	fprintf(c->out, "  store         %s\n", good ? "good" : "FAILING: the last commit did not succeed; nothing is issued (see the log)");
+	fprintf(c->out, "  store         %s\n",
+	        good ? "good" : "FAILING: the last commit did not succeed; nothing is issued (see the log)");
 	put_processes(c, cli_member(s, "processes"));
 	return CLI_OK;
 }
