@@ -254,6 +254,40 @@ static struct err rule_grant(struct decision *d, struct policy_grant *grant)
 	return OK;
 }
 
+/* ---- which attributes matter ---- */
+
+static bool template_asks_for(const char *text, struct bytes attribute)
+{
+	struct bytes name;
+	bool malformed;
+
+	while (policy_template_next(&text, &name, &malformed))
+		if (bytes_equal(name, attribute)) return true;
+	return false;
+}
+
+static bool templates_ask_for(const struct conf *conf, struct conf_list templates, struct bytes attribute)
+{
+	for (uint32_t i = 0; i < templates.count; i++)
+		if (template_asks_for(conf_item(conf, templates, i), attribute)) return true;
+	return false;
+}
+
+static bool rule_asks_for(const struct conf *conf, const struct conf_rule *rule, struct bytes attribute)
+{
+	for (uint32_t i = 0; i < rule->match_count; i++)
+		if (bytes_is(attribute, conf_text(conf, conf->matches[rule->match_first + i].attribute))) return true;
+	return template_asks_for(conf_text(conf, rule->spiffe_id), attribute) ||
+	       templates_ask_for(conf, rule->dns_names, attribute) || templates_ask_for(conf, rule->ip_addresses, attribute);
+}
+
+bool policy_asks_for(const struct conf *conf, const char *attribute)
+{
+	for (uint32_t i = 0; i < conf->rule_count; i++)
+		if (rule_asks_for(conf, &conf->rules[i], bytes_str(attribute))) return true;
+	return false;
+}
+
 /* ---- the decision ---- */
 
 static struct err decide(struct decision *d, struct policy_grant *grant)

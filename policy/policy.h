@@ -83,6 +83,9 @@ struct err policy_decide(const struct conf *conf, const struct caller *caller, c
 struct err policy_explain(const struct conf *conf, const struct caller *caller, const struct policy_request *req,
                           struct buf *out);
 
+/* Does any rule match on this attribute or fill it in?  One that none asks for need not be made. */
+bool policy_asks_for(const struct conf *conf, const char *attribute);
+
 /* pattern against text, as above. */
 bool policy_glob(const char *pattern, struct bytes text);
 

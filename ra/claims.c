@@ -22,44 +22,64 @@ static bool claim_name(const char *prefix, const char *key, char out[POLICY_NAME
 	return true;
 }
 
-static void add_claim(struct caller *c, const char *name, const json_t *value)
+/* A claim that a rule asks for and that has no place must not just be missing: the rule may be the one that denies. */
+static struct err add_value(struct caller *c, const char *name, struct bytes value)
+{
+	struct err e = caller_add(c, name, value);
+
+	if (e.code == ERR_INVALID_ARGUMENT)
+		FAIL(ERR_UNAUTHENTICATED, "claims: a claim that a rule asks for is too long or has too many values");
+	return e;
+}
+
+static struct err add_claim(struct caller *c, const char *name, const json_t *value)
 {
 	char num[32];
-	struct err e = OK; /* a claim without place is left out: policy then sees it as missing and denies */
 
 	switch (json_typeof(value)) {
 	case JSON_STRING:
-		e = caller_add(c, name, BYTES(json_string_value(value), json_string_length(value)));
-		break;
+		return add_value(c, name, BYTES(json_string_value(value), json_string_length(value)));
 	case JSON_INTEGER:
 		(void)snprintf(num, sizeof(num), "%lld", (long long)json_integer_value(value));
-		e = caller_add(c, name, bytes_str(num));
-		break;
+		return add_value(c, name, bytes_str(num));
 	case JSON_TRUE:
 	case JSON_FALSE:
-		e = caller_add(c, name, bytes_str(json_is_true(value) ? "true" : "false"));
-		break;
+		return add_value(c, name, bytes_str(json_is_true(value) ? "true" : "false"));
 	default:
-		break;
+		return OK;
 	}
-	(void)e.code;
 }
 
-static void add_claims(struct caller *c, const char *prefix, const json_t *object, unsigned depth)
+static struct err add_list(struct caller *c, const char *name, const json_t *list)
+{
+	size_t i;
+	json_t *element;
+
+	json_array_foreach(list, i, element) TRY(add_claim(c, name, element));
+	return OK;
+}
+
+struct walk {
+	const struct conf *conf;
+	struct caller *caller;
+};
+
+/* Only the claims that a rule asks for: a token may hold hundreds, and no other can crowd out the one that counts. */
+static struct err add_claims(const struct walk *w, const char *prefix, const json_t *object, unsigned depth)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
 		char name[POLICY_NAME_MAX + 1];
-		size_t i;
-		json_t *element;
 
 		if (!claim_name(prefix, key, name)) continue;
-		if (json_is_object(value) && depth < CLAIM_DEPTH_MAX) add_claims(c, name, value, depth + 1);
-		else if (json_is_array(value)) json_array_foreach(value, i, element) add_claim(c, name, element);
-		else add_claim(c, name, value);
+		if (json_is_object(value) && depth < CLAIM_DEPTH_MAX) TRY(add_claims(w, name, value, depth + 1));
+		else if (!policy_asks_for(w->conf, name)) continue;
+		else if (json_is_array(value)) TRY(add_list(w->caller, name, value));
+		else TRY(add_claim(w->caller, name, value));
 	}
+	return OK;
 }
 
 struct account { /* of a Kubernetes service account */
@@ -147,7 +167,7 @@ struct err claims_caller(const struct conf *conf, const struct conf_jwt_issuer *
 	TRY(caller_add(c, "trust_domain", bytes_str(conf_text(conf, conf->trust_domain))));
 	if (cluster.len > 0) TRY(caller_add(c, "cluster", cluster));
 	if (kubernetes) TRY(add_kubernetes(c, &account, claims));
-	add_claims(c, "claim", claims, 1);
+	TRY(add_claims(&(struct walk){ conf, c }, "claim", claims, 1));
 	*out = MOVE(c);
 	return OK;
 }

@@ -8,8 +8,9 @@
 #include "policy/policy.h"
 
 /* OK: *out is the caller's.  The id is "ISSUER-NAME:SUB" ("kubernetes:NS/SA" shape for service accounts:
- * "ISSUER-NAME:NS/SA").  Attributes: policy.h.  A claim that has no place (too long, too many, another type) is left out.
- * UNAUTHENTICATED: no usable `sub`; for a kubernetes issuer: `sub` is not exactly system:serviceaccount:NS:SA (istio.md 1:
+ * "ISSUER-NAME:NS/SA").  Attributes: policy.h; of the claims only those that a rule asks for (policy_asks_for); a claim of another
+ * type (null, a fraction, deeper objects) is left out.
+ * UNAUTHENTICATED: no usable `sub`; a claim that a rule asks for is too long, or there are too many; for a kubernetes issuer: `sub` is not exactly system:serviceaccount:NS:SA (istio.md 1:
  * three parts make istiod panic), or the kubernetes.io claim says another namespace or account. */
 struct err claims_caller(const struct conf *conf, const struct conf_jwt_issuer *issuer, const json_t *claims,
                          struct bytes cluster, struct caller **out);

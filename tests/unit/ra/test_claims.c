@@ -7,20 +7,24 @@
 
 #include <cmocka.h>
 
+#include "conf/load.h"
 #include "proto/json.h"
 #include "ra/claims.h"
 
+/* The rules ask for all that the tests look at but claim.unasked. */
 static struct conf *conf_make(void)
 {
-	static const char pool[] = "\0cluster\0example.org";
-	struct conf *c = calloc(1, sizeof(*c) + sizeof(pool));
+	static const char yaml[] =
+		"trust_domain: example.org\n"
+		"jwt_issuers: [ { name: cluster, issuer: 'https://k', jwks_file: /k, audiences: [a] } ]\n"
+		"policy:\n"
+		"  - { name: a, deny: true, match: { claim.sub: x, claim.aud: x, claim.ok: x, claim.null: x, claim.deep.a.b.c: x } }\n"
+		"  - { name: b, deny: true, match: { claim.groups: bad } }\n"
+		"  - { name: c, spiffe_id: 'spiffe://{trust_domain}/{claim.exp}/{claim.kubernetes.io.pod.name}' }\n";
+	struct conf *c = NULL;
+	struct conf_problem problem;
 
-	assert_non_null(c);
-	memcpy(c->pool, pool, sizeof(pool));
-	c->pool_len = sizeof(pool);
-	c->issuer_count = 1;
-	c->issuers[0].name = 1;
-	c->trust_domain = 9;
+	if (conf_parse(BYTES(yaml, sizeof(yaml) - 1), "test", &c, &problem).code != ERR_OK) fail_msg("%s", problem.text);
 	return c;
 }
 
@@ -33,7 +37,7 @@ static struct err make(enum conf_issuer_kind kind, const char *json, struct call
 	c->issuers[0].kind = kind;
 	assert_int_equal(json_object_parse(bytes_str(json), 65536, &claims).code, ERR_OK);
 	e = claims_caller(c, &c->issuers[0], claims, bytes_str("c1"), out);
-	free(c);
+	conf_free(c);
 	return e;
 }
 
@@ -82,6 +86,7 @@ static const struct {
 	{ "k8s.node", "n1" }, { "claim.sub", "system:serviceaccount:web:shop" }, { "claim.aud", "a" }, { "claim.exp", "1700000000" },
 	{ "claim.ok", "true" }, { "claim.kubernetes.io.pod.name", "shop-7" }, { "claim.null", NULL }, { "claim.bad name", NULL },
 	{ "claim.deep.a.b.c", NULL }, { "spiffe_id", NULL },
+	{ "claim.unasked", NULL },
 };
 
 static void test_claims_become_attributes(void **state)
@@ -91,7 +96,7 @@ static void test_claims_become_attributes(void **state)
 	(void)state;
 	assert_int_equal(make(CONF_ISSUER_KUBERNETES,
 	                      "{\"sub\":\"system:serviceaccount:web:shop\",\"aud\":[\"a\",\"b\"],\"exp\":1700000000,\"ok\":true,\"null\":null,"
-	                      "\"bad name\":\"x\",\"deep\":{\"a\":{\"b\":{\"c\":\"x\"}}},\"spiffe_id\":\"spiffe://example.org/admin\","
+	                      "\"bad name\":\"x\",\"unasked\":\"x\",\"deep\":{\"a\":{\"b\":{\"c\":\"x\"}}},\"spiffe_id\":\"spiffe://example.org/admin\","
 	                      "\"kubernetes.io\":{\"namespace\":\"web\",\"pod\":{\"name\":\"shop-7\",\"uid\":\"u1\"},\"node\":{\"name\":\"n1\"}}}",
 	                      &c).code, ERR_OK);
 	assert_string_equal(caller_id(c), "cluster:web/shop");
@@ -103,11 +108,47 @@ static void test_claims_become_attributes(void **state)
 	}
 }
 
+/* Fill with what nobody asks for, and then with what somebody does: the last group is the one that is denied. */
+static char *many_claims(const char *key, size_t others, size_t groups)
+{
+	struct buf out = { .max = 1 << 20 };
+
+	assert_int_equal(buf_printf(&out, "{\"sub\":\"s\"").code, ERR_OK);
+	for (size_t i = 0; i < others; i++) assert_int_equal(buf_printf(&out, ",\"%s%zu\":\"x\"", key, i).code, ERR_OK);
+	assert_int_equal(buf_printf(&out, ",\"groups\":[").code, ERR_OK);
+	for (size_t i = 0; i < groups; i++) assert_int_equal(buf_printf(&out, "\"g%zu\",", i).code, ERR_OK);
+	assert_int_equal(buf_printf(&out, "\"bad\"]}").code, ERR_OK);
+	return (char *)out.data;
+}
+
+static void test_claims_that_nobody_asks_for_do_not_crowd_out_others(void **state)
+{
+	AUTO(caller) struct caller *c = NULL;
+	AUTO(heap) char *json = many_claims("a", 500, 0);
+
+	(void)state;
+	assert_int_equal(make(CONF_ISSUER_JWT, json, &c).code, ERR_OK);
+	assert_string_equal(caller_get(c, "claim.groups"), "bad");
+}
+
+/* A rule that denies a group must not be blind to the 65th group. */
+static void test_refuses_more_values_than_policy_can_see(void **state)
+{
+	AUTO(caller) struct caller *c = NULL;
+	AUTO(heap) char *json = many_claims("a", 0, 100);
+
+	(void)state;
+	assert_int_equal(make(CONF_ISSUER_JWT, json, &c).code, ERR_UNAUTHENTICATED);
+	assert_null(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_claims_become_attributes),
+		cmocka_unit_test(test_claims_that_nobody_asks_for_do_not_crowd_out_others),
+		cmocka_unit_test(test_refuses_more_values_than_policy_can_see),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
