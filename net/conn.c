@@ -111,7 +111,8 @@ static void update_due(struct conn *c)
 	c->progress = false;
 	if (!c->greeted) return; /* the handshake's own limit holds */
 	if (!owed && c->calls == NULL) {
-		due_add(&c->server->idle, &c->due, c->server->now_us);
+		due_add(&c->server->idle, &c->due, clock_mono_us());
+		server_touch_clock(c->server);
 	} else if (!owed) {
 		due_remove(&c->due);
 	} else if (progress || !c->stalling) {

@@ -206,10 +206,12 @@ struct err http2_open(struct conn *c)
 		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 }, /* RFC 9218 s2.1: no priority tree to maintain */
 	};
 
+	c->server->pages.last = NULL;
 	if (nghttp2_session_server_new3(&c->session, c->server->callbacks, c, c->server->option, &c->server->pages.mem) != 0 ||
 	    nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) != 0 ||
 	    nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW) != 0)
 		FAIL(ERR_RESOURCE_EXHAUSTED, "http2: out of memory");
+	c->frame_pages = c->server->pages.last;
 	if (c->server->draining) (void)nghttp2_submit_shutdown_notice(c->session);
 	conn_mark(c);
 	return OK;

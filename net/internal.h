@@ -31,7 +31,7 @@
 #define REQUEST_MS (30 * 1000)             /* from HEADERS to the end of a message; ours */
 #define STALL_MS (30 * 1000)               /* a peer that takes none of its answers for so long is cut; ours */
 #define GOAWAY_MS 1000                     /* between the two GOAWAYs of a drain (RFC 9113 s6.8): a round trip; ours */
-#define IDLE_MIN_MS (10 * 1000)            /* a connection without a call for so long may have to make room; ours */
+#define IDLE_MS (10 * 1000)                /* a connection without a call for so long rests, and may have to make room; ours */
 #define KEPT_MAX 16                        /* request headers that an owner may ask for; ours */
 
 struct kept { nghttp2_rcbuf *value; uint32_t count; };
@@ -66,10 +66,11 @@ struct conn {
 	struct conn *dirty_next;
 	struct call *calls;
 	nghttp2_session *session;     /* NULL until the handshake is over */
+	void *frame_pages;            /* where it builds frames; empty between two conn_write() unless the socket is full */
 	SSL *ssl;                     /* NULL: plain */
 	struct tls *tls;
 	struct watch *watch;
-	struct due due;               /* server->handshakes, then ->stalls or ->idle */
+	struct due due;               /* server->handshakes, then ->stalls, ->idle or ->resting */
 	struct buf pending;           /* bytes that the socket did not take */
 	uint8_t *peer_der;
 	size_t peer_len, held, streamed, answers; /* answers: finished calls whose stream is not closed */
@@ -98,8 +99,8 @@ struct server {
 	struct conn *conns, *dirty;
 	struct call *ready, *ready_last;
 	size_t conn_count, call_count, ready_count, blocked_count, held, streamed;
-	struct due_list handshakes, requests, stalls;
-	struct due_list idle;         /* without calls; nothing happens to them until room is needed */
+	struct due_list handshakes, requests, stalls, idle;
+	struct due_list resting;      /* idle for long; not watched by the clock: oldest first, for when room is needed */
 	struct tls_io io;
 	uint8_t *rx, *plain;
 	int64_t now_us;               /* of the current wake-up */

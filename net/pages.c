@@ -22,9 +22,14 @@ static void *take(struct pages *p)
 	return p->used == p->count ? NULL : p->base + p->used++ * PAGES_CHUNK;
 }
 
+void pages_clean(void *chunk)
+{
+	if (chunk != NULL) (void)madvise(chunk, PAGES_CHUNK, MADV_DONTNEED);
+}
+
 static void give_back(struct pages *p, void *chunk)
 {
-	(void)madvise(chunk, PAGES_CHUNK, MADV_DONTNEED);
+	pages_clean(chunk);
 	memcpy(chunk, &p->spare, sizeof(p->spare));
 	p->spare = chunk;
 }
@@ -33,7 +38,9 @@ static void *do_malloc(size_t size, void *user)
 {
 	void *chunk = size >= PAGES_LEAST && size <= PAGES_CHUNK ? take(user) : NULL;
 
-	return chunk != NULL ? chunk : malloc(size);
+	if (chunk == NULL) return malloc(size);
+	((struct pages *)user)->last = chunk;
+	return chunk;
 }
 
 static void do_free(void *ptr, void *user)

@@ -17,7 +17,7 @@
 
 static struct due *earliest(struct server *s)
 {
-	struct due_list *const lists[] = { &s->handshakes, &s->requests, &s->stalls };
+	struct due_list *const lists[] = { &s->handshakes, &s->requests, &s->stalls, &s->idle };
 	struct due *first = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
@@ -46,6 +46,13 @@ static struct due *late(struct due_list *l, int64_t now_us)
 	return d;
 }
 
+/* Nothing to send is left, so what lies in its frame buffer is of no use to anybody. */
+static void rest(struct conn *c)
+{
+	pages_clean(c->frame_pages);
+	due_add(&c->server->resting, &c->due, clock_mono_us());
+}
+
 static void on_clock(void *ctx)
 {
 	struct server *s = ctx;
@@ -55,6 +62,7 @@ static void on_clock(void *ctx)
 	s->clock_at = 0;
 	while ((d = late(&s->handshakes, now)) != NULL || (d = late(&s->stalls, now)) != NULL)
 		conn_kill(CONTAINER(d, struct conn, due));
+	while ((d = late(&s->idle, now)) != NULL) rest(CONTAINER(d, struct conn, due));
 	while ((d = late(&s->requests, now)) != NULL)
 		call_abort(CONTAINER(d, struct call, due), ERR_DEADLINE_EXCEEDED, "the request did not arrive in time");
 	server_touch_clock(s);
@@ -89,8 +97,9 @@ static bool make_room(struct server *s)
 	struct due *d;
 
 	if (s->conn_count < s->o.max_connections) return true;
-	d = late(&s->idle, clock_mono_us());
+	d = due_first(&s->resting);
 	if (d == NULL) return false;
+	due_remove(d);
 	http2_goaway(CONTAINER(d, struct conn, due));
 	return true;
 }
@@ -182,7 +191,8 @@ struct err server_new(const struct server_options *options, struct server **out)
 	if (s->kept_count > KEPT_MAX) FAIL(ERR_INVALID_ARGUMENT, "server: too many headers to keep");
 	pages_init(&s->pages, s->o.max_connections);
 	due_init(&s->handshakes, s->o.handshake_ms * 1000);
-	due_init(&s->idle, IDLE_MIN_MS * INT64_C(1000));
+	due_init(&s->idle, IDLE_MS * INT64_C(1000));
+	due_init(&s->resting, 0);
 	due_init(&s->requests, REQUEST_MS * INT64_C(1000));
 	due_init(&s->stalls, STALL_MS * INT64_C(1000));
 	TRY(make_parts(s));

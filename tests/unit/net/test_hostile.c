@@ -319,6 +319,12 @@ static void idle_connection_makes_room(void **state)
 	raw_frame(busy, NGHTTP2_PING, 0, 0, BYTES("12345678", 8));
 	raw_send(busy);
 	assert_int_equal(raw_answer(busy, 0, 200).pings, 1);
+	for (uint32_t s = 3; s < 9; s += 2) { /* and a connection that rested goes on */
+		(void)usleep(150000);
+		raw_call(third, s, "/t/Echo", "x");
+		raw_send(third);
+		raw_expect(third, s, 200, 0, "after a rest");
+	}
 	raw_close(third);
 	raw_close(idle);
 	raw_close(busy);
