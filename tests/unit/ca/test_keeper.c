@@ -180,7 +180,7 @@ static bool wait_for(struct side *s, const unsigned *counter, unsigned want, boo
 
 		if (e.code != ERR_OK) {
 			if (closed != NULL) *closed = e.code == ERR_UNAVAILABLE;
-			return false;
+			break; /* maybe after the answer */
 		}
 		if (frames == 0) usleep(200);
 	}
@@ -438,6 +438,20 @@ static void record_of(struct world *w, uint64_t index, struct store_record *r)
 	assert_int_equal(in.len, 0);
 }
 
+static uint8_t token_state(struct world *w, const uint8_t hash[32])
+{
+	AUTO(buf) struct buf m = { .max = 64 };
+	struct wire_token_ask a = { .id = 5 };
+	unsigned before = w->front.got.token;
+
+	memcpy(a.hash, hash, 32);
+	MUST(wire_token_ask_put(&m, &a));
+	MUST(chan_put(w->front.chan, FRONT_TOKEN, buf_view(&m)));
+	MUST(chan_flush(w->front.chan));
+	EXPECT(&w->front, token, before + 1);
+	return w->front.got.state;
+}
+
 /* ---- issuing ---- */
 
 static void test_issues_a_recorded_certificate_that_the_published_root_signed(void **state)
@@ -591,22 +605,29 @@ static int64_t time_of_one(struct world *w, uint8_t flags)
 	return clock_mono_us() - from;
 }
 
+static int64_t quickest(struct world *w, uint8_t flags) /* of some: the machine and its disk may be busy */
+{
+	int64_t best = INT64_MAX;
+
+	for (int i = 0; i < 12; i++) {
+		int64_t t = time_of_one(w, flags);
+
+		if (t < best) best = t;
+	}
+	return best;
+}
+
 static void test_the_last_request_in_hand_is_not_kept_waiting(void **state)
 {
 	struct world w;
-	int64_t slow, fast = INT64_MAX;
+	int64_t slow, fast;
 
 	(void)state;
 	world_open(&w, CONF "storage:\n  commit_wait: 20ms\n");
-	(void)time_of_one(&w, WIRE_ISSUE_LAST);
-	slow = time_of_one(&w, 0);
-	for (int i = 0; i < 20; i++) { /* the quickest of some: the machine may be busy */
-		int64_t t = time_of_one(&w, WIRE_ISSUE_LAST);
-
-		if (t < fast) fast = t;
-	}
+	slow = quickest(&w, 0);
+	fast = quickest(&w, WIRE_ISSUE_LAST);
 	assert_true(slow >= 20000);
-	assert_true(fast < 15000);
+	assert_true(fast + 10000 < slow);
 	world_close(&w);
 }
 
@@ -659,7 +680,7 @@ static void test_a_ban_catches_what_is_in_flight(void **state)
 	AUTO(buf) struct buf message = { .max = 8192 };
 	struct world w;
 	struct wire_issue m;
-	unsigned none = 0;
+	uint8_t nobody[32] = { 0 };
 
 	(void)state;
 	world_open(&w, CONF);
@@ -669,19 +690,19 @@ static void test_a_ban_catches_what_is_in_flight(void **state)
 	m.spiffe_id = TEXT("spiffe://" TRUST_DOMAIN "/first");
 	ask(&w.front, &m);
 	while (atomic_load(&w.stopped) == 0) usleep(200);
-	m = request(&w, 2); /* signed, and queued for the next commit */
+	m = request(&w, 2); /* signed, and queued for the next commit: what is asked behind it is answered */
 	ask(&w.front, &m);
-	usleep(20000);
+	assert_int_equal(token_state(&w, nobody), TOKEN_UNKNOWN);
 	ban_message(&message, STORE_BAN_SPIFFE_ID, TEXT(WORKLOAD));
 	admin_put(&w, ADMIN_BAN_ADD, &message);
-	usleep(20000);
-	assert_int_equal(w.admin.got.admin, none); /* not answered before it is durable */
+	assert_int_equal(records(&w), 0); /* likewise: the keeper has heard of the ban */
+	assert_int_equal(w.admin.got.admin, 1); /* but has not answered it before it is durable */
 	atomic_store(&w.held, 0);
 	EXPECT(&w.front, refused, 1);
 	assert_int_equal(w.front.got.reason, REASON_BANNED);
 	assert_int_equal(w.front.got.id, 2);
 	EXPECT(&w.front, issued, 1);
-	EXPECT(&w.admin, admin, 1);
+	EXPECT(&w.admin, admin, 2);
 	assert_int_equal(w.admin.got.code, ERR_OK);
 	assert_int_equal(records(&w), 1);
 	world_close(&w);
@@ -696,20 +717,6 @@ static struct wire_issue token_request(struct world *w, const uint8_t hash[32])
 	m.evidence = STORE_BY_JOIN_TOKEN;
 	memcpy(m.evidence_hash, hash, 32);
 	return m;
-}
-
-static uint8_t token_state(struct world *w, const uint8_t hash[32])
-{
-	AUTO(buf) struct buf m = { .max = 64 };
-	struct wire_token_ask a = { .id = 5 };
-	unsigned before = w->front.got.token;
-
-	memcpy(a.hash, hash, 32);
-	MUST(wire_token_ask_put(&m, &a));
-	MUST(chan_put(w->front.chan, FRONT_TOKEN, buf_view(&m)));
-	MUST(chan_flush(w->front.chan));
-	EXPECT(&w->front, token, before + 1);
-	return w->front.got.state;
 }
 
 static void test_a_token_is_spent_once_and_its_key_may_ask_again(void **state)
