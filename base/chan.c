@@ -36,6 +36,7 @@ struct chan {
 	size_t out_len;
 	struct queued *head, **tail;
 	size_t queued_bytes;
+	struct err broken; /* not OK: a frame could not be kept */
 };
 
 struct err chan_new(int fd, const struct chan_rule *rules, size_t rule_count, void *self, struct chan **out)
@@ -52,6 +53,7 @@ struct err chan_new(int fd, const struct chan_rule *rules, size_t rule_count, vo
 	c->rule_count = rule_count;
 	c->self = self;
 	c->tail = &c->head;
+	c->broken = OK;
 	pthread_mutex_init(&c->lock, NULL);
 	*out = c;
 	return OK;
@@ -180,11 +182,23 @@ static struct err chan_receive_one(struct chan *c, bool *empty)
 	return chan_take_frame(c, BYTES(c->in, (size_t)n), &fd);
 }
 
+static struct err state_of(struct chan *c)
+{
+	struct err e;
+
+	pthread_mutex_lock(&c->lock);
+	e = c->broken;
+	pthread_mutex_unlock(&c->lock);
+	return e;
+}
+
 struct err chan_receive(struct chan *c, unsigned max_frames, unsigned *frames)
 {
 	bool empty = false;
 
-	for (*frames = 0; *frames < max_frames; (*frames)++) {
+	*frames = 0;
+	TRY(state_of(c));
+	for (; *frames < max_frames; (*frames)++) {
 		TRY(chan_receive_one(c, &empty));
 		if (empty) break;
 	}
@@ -299,12 +313,19 @@ static struct err put_locked(struct chan *c, uint16_t type, struct bytes payload
 	return emit(c, c->out, payload.len, fd);
 }
 
+/* A frame that is lost ends the channel, whoever notices: a peer that lives would wait for what was in it. */
+static struct err broken_by(struct chan *c, struct err e)
+{
+	if (e.code == ERR_RESOURCE_EXHAUSTED) c->broken = e;
+	return e;
+}
+
 struct err chan_put(struct chan *c, uint16_t type, struct bytes payload)
 {
 	struct err e;
 
 	pthread_mutex_lock(&c->lock);
-	e = put_locked(c, type, payload, -1);
+	e = c->broken.code != ERR_OK ? c->broken : broken_by(c, put_locked(c, type, payload, -1));
 	pthread_mutex_unlock(&c->lock);
 	return e;
 }
@@ -314,7 +335,7 @@ struct err chan_put_fd(struct chan *c, uint16_t type, struct bytes payload, int 
 	struct err e;
 
 	pthread_mutex_lock(&c->lock);
-	e = put_locked(c, type, payload, fd);
+	e = c->broken.code != ERR_OK ? c->broken : broken_by(c, put_locked(c, type, payload, fd));
 	pthread_mutex_unlock(&c->lock);
 	return e;
 }
@@ -324,7 +345,7 @@ struct err chan_flush(struct chan *c)
 	struct err e;
 
 	pthread_mutex_lock(&c->lock);
-	e = emit_frame(c);
+	e = c->broken.code != ERR_OK ? c->broken : broken_by(c, emit_frame(c));
 	pthread_mutex_unlock(&c->lock);
 	return e;
 }

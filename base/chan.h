@@ -47,7 +47,8 @@ uint8_t chan_state(const struct chan *c);
 struct err chan_receive(struct chan *c, unsigned max_frames, unsigned *frames);
 
 /* Append a message to the frame under construction; full frames go out at once.  RESOURCE_EXHAUSTED: over CHAN_QUEUE_MAX,
- * the peer does not read.  UNAVAILABLE: the peer is gone. */
+ * the peer does not read; then something is lost, the channel is broken, and every later call, chan_receive() too, says so.
+ * UNAVAILABLE: the peer is gone. */
 struct err chan_put(struct chan *c, uint16_t type, struct bytes payload);
 /* A frame of its own with a descriptor (duplicated by the kernel; the caller keeps its own). */
 struct err chan_put_fd(struct chan *c, uint16_t type, struct bytes payload, int fd);

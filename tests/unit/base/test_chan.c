@@ -147,6 +147,7 @@ static void test_slow_peer_is_queued_then_given_up(void **state)
 	static uint8_t big[CHAN_PAYLOAD_MAX];
 	struct err e = OK;
 	size_t sent = 0;
+	unsigned count;
 
 	(void)state;
 	assert_int_equal(chan_new(f.there, NULL, 0, NULL, &sender).code, ERR_OK);
@@ -156,6 +157,10 @@ static void test_slow_peer_is_queued_then_given_up(void **state)
 	}
 	assert_int_equal(e.code, ERR_RESOURCE_EXHAUSTED);
 	assert_true(chan_wants_write(sender));
+	/* A frame is lost: nobody may go on as if it were not. */
+	assert_int_equal(chan_put(sender, DATA, BYTES_NONE).code, ERR_RESOURCE_EXHAUSTED);
+	assert_int_equal(chan_flush(sender).code, ERR_RESOURCE_EXHAUSTED);
+	assert_int_equal(chan_receive(sender, 1, &count).code, ERR_RESOURCE_EXHAUSTED);
 	chan_free(sender);
 	chan_free(f.here);
 }
