@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 struct call {
 	const char *name, *why;
@@ -40,7 +41,7 @@ static const struct call core_calls[] = {
 	ANY_("write", "log lines; eventfd"),
 	ANY_("writev", "glibc's own last words"),
 	ANY_("close", "descriptors"),
-	ANY_("sendmsg", "channels"),
+	IF_("sendmsg", 2, MSG_FASTOPEN, 0, "channels; never MSG_FASTOPEN, which is a connect() that Landlock does not see"),
 	ANY_("recvmsg", "channels"),
 	ANY_("poll", "waiting"),
 	ANY_("ppoll", "waiting"),
@@ -103,7 +104,7 @@ static const struct call serve_calls[] = {
 	ANY_("getsockopt", "peer credentials, errors"),
 	ANY_("setsockopt", "TCP_NODELAY, buffers"),
 	ANY_("recvfrom", "bytes from a peer"),
-	ANY_("sendto", "bytes to a peer"),
+	IF_("sendto", 3, MSG_FASTOPEN, 0, "bytes to a peer; never MSG_FASTOPEN (see sendmsg)"),
 	ANY_("shutdown", "end of a connection"),
 	ANY_("epoll_create1", "libuv, libmicrohttpd"),
 	ANY_("epoll_ctl", "libuv, libmicrohttpd"),
@@ -177,7 +178,6 @@ static const struct call monitor_calls[] = {
 	ANY_("dup2", "the same"),
 	ANY_("close_range", "nothing else reaches a child"),
 	ANY_("unlinkat", "the admin socket at the end"),
-	ANY_("sendto", "sd_notify"),
 	ANY_("openat", "the loader; files read again; no writing (Landlock)"),
 	ANY_("pread64", "the loader"),
 	ANY_("lseek", "files read again"),

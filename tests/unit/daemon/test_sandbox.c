@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -78,6 +79,19 @@ static int do_bind(void)
 }
 static int do_listen(void) { return listen(listening, 1) < 0; }
 static int do_accept(void) { return accept4(listening, NULL, NULL, SOCK_CLOEXEC) < 0 && errno != EAGAIN; }
+/* shutdown() turns a listening socket into a fresh one, and a send with MSG_FASTOPEN connects it: outwards, without connect(). */
+static int do_sendto_fastopen(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	return sendto(listening, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to)) < 0;
+}
+static int do_sendmsg_fastopen(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct iovec v = { .iov_base = (char[]){ 'x' }, .iov_len = 1 };
+	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &v, .msg_iovlen = 1 };
+	return sendmsg(listening, &m, MSG_FASTOPEN | MSG_NOSIGNAL) < 0;
+}
 static int do_open_passwd(void) { return open("/etc/passwd", O_RDONLY) < 0; }
 static int do_stat_passwd(void)
 {
@@ -143,6 +157,8 @@ static const struct { const char *name; int (*what)(void); int kills; } forbidde
 	{ "connect", do_connect, K | F | A | M },
 	{ "bind", do_bind, K | F | A | M },
 	{ "listen", do_listen, K | F | A | M },
+	{ "sendto(MSG_FASTOPEN)", do_sendto_fastopen, K | F | A | M },
+	{ "sendmsg(MSG_FASTOPEN)", do_sendmsg_fastopen, K | F | A | M },
 	{ "accept4", do_accept, K },
 	{ "open", do_open_passwd, F | A },
 	{ "stat", do_stat_passwd, F | A },
