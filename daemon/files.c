@@ -137,12 +137,23 @@ struct err files_kek_make(int dir, const char *name, uint8_t kek[KEK_LEN])
 
 /* ---- directories ---- */
 
-struct err files_make_dir(const char *path, mode_t mode, uid_t owner, gid_t group)
+/* By descriptor: whoever may write the parent could put a link in the new directory's place, and we may be root. */
+static struct err give_dir(const char *path, mode_t mode, uid_t owner, gid_t group)
 {
-	if (mkdir(path, mode) != 0) return errno == EEXIST ? OK : ERR_BY(ERR_UNAVAILABLE, "files: cannot make the directory", errno);
-	if (chmod(path, mode) != 0 || lchown(path, owner, group) != 0)
+	AUTO(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0) FAIL_BY(ERR_UNAVAILABLE, "files: cannot open the directory just made", errno);
+	if (st.st_uid != geteuid()) FAIL(ERR_PERMISSION_DENIED, "files: another directory is in the place of the one just made");
+	if (fchmod(fd, mode) != 0 || fchown(fd, owner, group) != 0)
 		FAIL_BY(ERR_UNAVAILABLE, "files: cannot give the directory its owner", errno);
 	return OK;
+}
+
+struct err files_make_dir(const char *path, mode_t mode, uid_t owner, gid_t group)
+{
+	if (mkdir(path, 0700) != 0) return errno == EEXIST ? OK : ERR_BY(ERR_UNAVAILABLE, "files: cannot make the directory", errno);
+	return give_dir(path, mode, owner, group);
 }
 
 struct err files_open_dir(const char *path, uid_t owner, bool private_dir, int *out)

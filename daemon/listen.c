@@ -101,6 +101,20 @@ static struct err remove_stale(const struct sockaddr_un *sun)
 	return OK;
 }
 
+/* By descriptor: whoever may write the directory could put a link in the socket's place, and we may be root. */
+static struct err give_socket(const char *path, uid_t owner, gid_t group)
+{
+	AUTO(fd) int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0) FAIL_BY(ERR_UNAVAILABLE, "listen: cannot look at the socket just made", errno);
+	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
+		FAIL(ERR_PERMISSION_DENIED, "listen: something else is in the place of the socket just made");
+	if (fchownat(fd, "", owner, group, AT_EMPTY_PATH) != 0)
+		FAIL_BY(ERR_UNAVAILABLE, "listen: cannot give the socket its group", errno);
+	return OK;
+}
+
 struct err listen_unix(const char *path, uid_t owner, gid_t group, int *out)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -112,12 +126,11 @@ struct err listen_unix(const char *path, uid_t owner, gid_t group, int *out)
 	if (strlen(path) >= sizeof(sun.sun_path)) FAIL(ERR_INVALID_ARGUMENT, "listen: socket path too long");
 	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	TRY(remove_stale(&sun));
-	mask = umask(0177); /* closed until owner and group are right */
+	mask = umask(0117); /* made with mode 0660; nobody can connect before it listens, when owner and group are right */
 	rc = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
 	umask(mask);
 	if (rc != 0) FAIL_BY(ERR_UNAVAILABLE, "listen: cannot make the socket", errno);
-	if (lchown(path, owner, group) != 0) FAIL_BY(ERR_UNAVAILABLE, "listen: cannot give the socket its group", errno);
-	if (chmod(path, 0660) != 0) FAIL_BY(ERR_UNAVAILABLE, "listen: cannot set the socket's mode", errno);
+	TRY(give_socket(path, owner, group));
 	if (listen(fd, 64) != 0) FAIL_BY(ERR_UNAVAILABLE, "listen: cannot listen", errno);
 	*out = MOVE_FD(fd);
 	return OK;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/own.h"
 #include "daemon/files.h"
@@ -240,6 +241,36 @@ static void directories_are_made_and_checked(void **state)
 	assert_int_equal(files_make_dir(path, 0700, getuid(), getgid()).code, ERR_UNAVAILABLE);
 }
 
+/* mkdir() of this program: when armed, an attacker who may write the parent puts a link in the new directory's place. */
+static const char *swap_for;
+int mkdir(const char *path, mode_t mode)
+{
+	int rc = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+
+	if (rc != 0 || swap_for == NULL) return rc;
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(symlink(swap_for, path), 0);
+	return 0;
+}
+
+static void a_link_in_the_place_of_a_new_directory_is_not_followed(void **state)
+{
+	char path[128], victim[128];
+	struct stat st;
+
+	(void)state;
+	path_in(path, "new");
+	path_in(victim, "victim");
+	assert_int_equal(mkdir(victim, 0711), 0);
+	swap_for = victim;
+	assert_int_equal(files_make_dir(path, 0755, getuid(), getgid()).code, ERR_UNAVAILABLE);
+	swap_for = NULL;
+	assert_int_equal(stat(victim, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0711);
+	assert_int_equal(rmdir(victim), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -275,6 +306,7 @@ int main(void)
 		cmocka_unit_test(a_key_is_made_once_and_never_over_another),
 		cmocka_unit_test(files_are_read_whole_or_not_at_all),
 		cmocka_unit_test(directories_are_made_and_checked),
+		cmocka_unit_test(a_link_in_the_place_of_a_new_directory_is_not_followed),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "base/own.h"
@@ -118,6 +119,38 @@ static void a_unix_socket_is_for_owner_and_group(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* bind() of this program: when armed, an attacker who may write the directory puts a link in the socket's place. */
+static const char *swap_for;
+int bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	const char *path = ((const struct sockaddr_un *)sa)->sun_path;
+	int rc = (int)syscall(SYS_bind, fd, sa, len);
+
+	if (rc != 0 || swap_for == NULL || sa->sa_family != AF_UNIX) return rc;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink(swap_for, path), 0);
+	return 0;
+}
+
+static void a_link_in_the_place_of_a_new_socket_is_not_followed(void **state)
+{
+	AUTO(fd) int fd = -1, file = -1;
+	char path[128], victim[128];
+	struct stat st;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/sock", dir);
+	(void)snprintf(victim, sizeof(victim), "%s/victim", dir);
+	file = open(victim, O_WRONLY | O_CREAT, 0600);
+	swap_for = victim;
+	assert_int_equal(listen_unix(path, (uid_t)-1, (gid_t)-1, &fd).code, ERR_PERMISSION_DENIED);
+	swap_for = NULL;
+	assert_int_equal(fstat(file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(victim), 0);
+}
+
 static void what_is_no_socket_is_never_removed(void **state)
 {
 	AUTO(fd) int fd = -1, file = -1;
@@ -215,6 +248,7 @@ int main(void)
 		cmocka_unit_test(all_addresses_mean_ipv4_too),
 		cmocka_unit_test(a_unix_socket_is_for_owner_and_group),
 		cmocka_unit_test(what_is_no_socket_is_never_removed),
+		cmocka_unit_test(a_link_in_the_place_of_a_new_socket_is_not_followed),
 		cmocka_unit_test(sockets_of_the_service_manager_are_told_apart),
 	};
 
