@@ -136,7 +136,8 @@ struct err store_batch_append(struct store_batch *b, struct store_record *r)
 	if (e.code == ERR_OK) e = store_record_encode(r, &b->log);
 	if (e.code != ERR_OK) { /* nothing was changed yet: the batch goes on without it */
 		b->log.len = at;
-		return e;
+		if (b->promised <= b->next) return e;
+		return batch_fail(b, ERR(ERR_INTERNAL, "storage: a token was spent for a record that cannot be appended"));
 	}
 	TRY(batch_fail(b, change_end(b, at)));
 	b->next++;

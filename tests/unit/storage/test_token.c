@@ -165,6 +165,26 @@ static void the_second_spend_in_one_batch_sees_the_first(void **state)
 	expect_range(f->store, 0, 3);
 }
 
+/* Or the next record would take its index, and the token would stand for another's certificate. */
+static void a_spend_whose_record_cannot_be_appended_ends_the_batch(void **state)
+{
+	struct fixture *f = *state;
+	struct sample bad, good;
+	struct store_spend x;
+	struct store_batch *b;
+	uint64_t earlier;
+
+	add(f->store, 1, EXPIRES);
+	OKAY(store_batch_begin(f->store, &b));
+	x = spend(b, 1, 7, 1500);
+	OKAY(store_batch_token_spend(b, &x, &earlier));
+	sample(&bad, 0)->serial.len = 0;
+	REFUSED(ERR_INTERNAL, store_batch_append(b, &bad.r));
+	REFUSED(ERR_INTERNAL, store_batch_append(b, sample(&good, 0)));
+	REFUSED(ERR_INTERNAL, store_batch_commit(b));
+	assert_false(stored(f->store, 1).spent);
+}
+
 static void a_spend_without_its_record_is_not_committed(void **state)
 {
 	struct fixture *f = *state;
@@ -299,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_UP(each_outcome_of_a_spend), TEST_UP(a_spent_token_says_for_what),
 		TEST_UP(a_spend_in_an_aborted_batch_leaves_the_token_unspent),
+		TEST_UP(a_spend_whose_record_cannot_be_appended_ends_the_batch),
 		TEST_UP(the_second_spend_in_one_batch_sees_the_first), TEST_UP(a_spend_without_its_record_is_not_committed),
 		TEST_UP(adding_the_same_token_or_id_twice_is_refused), TEST_UP(tokens_out_of_bounds_are_refused),
 		TEST_UP(revoking), TEST_UP(expired_tokens_are_dropped_oldest_first_within_the_bound),
