@@ -8,12 +8,13 @@
 
 #define TICK_US 500000         /* how often the indexes are looked at */
 #define INDEX_SLICE 512        /* records of a slice: some milliseconds */
+#define ITEMS_MAX (WIRE_LIST_MAX - 128) /* bytes: the list's own fields fit in as well */
 #define INDEX_URGENT 65536     /* records behind, from which on the indexes are built under load too; ours */
 
 /* A list goes out in sealed memory: the message's own body stays empty. */
 static void answer_list(struct job *job, struct err e, const struct wire_list *list)
 {
-	AUTO(buf) struct buf content = { .max = WIRE_LIST_MAX + 128 }, out = { .max = 1024 };
+	AUTO(buf) struct buf content = { .max = WIRE_LIST_MAX }, out = { .max = 1024 };
 	AUTO(fd) int fd = -1;
 	struct wire_answer m = { .id = job->id };
 
@@ -115,7 +116,7 @@ static struct err read_page(struct page *page, uint32_t limit, struct err (*put)
 
 static void answer_page(struct keeper *k, struct job *job, struct err (*put)(struct page *))
 {
-	struct page page = { .keeper = k, .items = { .max = WIRE_LIST_MAX } };
+	struct page page = { .keeper = k, .items = { .max = ITEMS_MAX } };
 	struct wire_list list = { .next = UINT64_MAX };
 	struct wire_cursor m;
 	struct err e = wire_cursor_take(buf_view(&job->payload), &m);
@@ -169,7 +170,7 @@ static struct err put_row(void *ctx, const struct store_record *r)
 
 void clerk_certs(struct keeper *k, struct job *job)
 {
-	struct rows rows = { .items = { .max = WIRE_LIST_MAX } };
+	struct rows rows = { .items = { .max = ITEMS_MAX } };
 	struct wire_list list = { .next = UINT64_MAX };
 	struct wire_query m;
 	struct err e = wire_query_take(buf_view(&job->payload), &m);
