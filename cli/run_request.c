@@ -208,28 +208,40 @@ static enum cli_exit prepare(struct cli *c, struct request *r)
 
 /* ---- the call ---- */
 
+/* A key that was made now and cannot have a certificate is of no use; one of an earlier try may have one already. */
+static void drop_key(const struct request *r)
+{
+	if (!r->key_is_old) (void)unlink(r->pending);
+}
+
+/* The request was not sent, or what became of it is not known: then the key stays for the next try. */
 static enum cli_exit say_no_answer(const struct cli *c, const struct request *r, struct err e, const char *detail)
 {
 	const char *why = detail[0] != '\0' ? detail : e.reason;
+	/* TLS 1.3: the server looks at it after its own Finished, so its refusal looks like a broken connection */
+	bool maybe_refused = cli_value(c, "cert") != NULL && strncmp(detail, "TLS with ", strlen("TLS with ")) == 0;
 
 	if (e.code == ERR_UNAVAILABLE)
-		return cli_fail(c, CLI_UNREACHABLE, "cannot reach %s: %s; is signetd running there, and the port open?",
-		                r->server, why);
+		return cli_fail(c, CLI_UNREACHABLE, "%s%s", why,
+		                maybe_refused ? "; it does so to a client certificate that has expired, or that this CA has not made" : "");
 	if (e.code == ERR_DEADLINE_EXCEEDED)
 		return cli_fail(c, CLI_UNREACHABLE,
 		                "%s did not answer within %lld s; the same command asks again with the same key", r->server,
 		                (long long)r->timeout_s);
-	if (e.code == ERR_UNAUTHENTICATED)
-		return cli_fail(c, CLI_FAILED,
-		                "%s is not trusted: %s; --ca must hold its root, and --server-name be in its certificate",
-		                r->server, why);
-	return cli_fail(c, CLI_FAILED, "%s: %s", r->server, why);
+	if (e.code != ERR_UNAUTHENTICATED && e.code != ERR_INVALID_ARGUMENT)
+		return cli_fail(c, CLI_FAILED, "%s: %s", r->server, why);
+	drop_key(r);
+	if (e.code == ERR_INVALID_ARGUMENT) return cli_fail(c, CLI_FAILED, "%s: %s", r->server, why);
+	return cli_fail(c, CLI_FAILED, "%s; --ca must hold the server's root, and --server-name be a name in its certificate", why);
 }
 
-static const char *advice(enum err_code code)
+static const char *advice(const struct cli *c, enum err_code code)
 {
 	switch (code) {
 	case ERR_UNAUTHENTICATED:
+		if (cli_value(c, "impersonate") != NULL)
+			return "no rule lets it impersonate that ID (policy: impersonate), or its credential was not accepted; the "
+			       "daemon's log says which";
 		return "the credential was not accepted: expired, revoked, used already with another key, or for another "
 		       "audience; the "
 		       "daemon's log says which";
@@ -244,16 +256,15 @@ static const char *advice(enum err_code code)
 	}
 }
 
-/* A refusal is final: the key that was made for it is of no use.  One of an earlier try may have a certificate already. */
 static enum cli_exit say_refused(const struct cli *c, const struct request *r, const struct client_status *status)
 {
 	bool final = status->code == ERR_INVALID_ARGUMENT || status->code == ERR_UNAUTHENTICATED ||
 	             status->code == ERR_PERMISSION_DENIED;
 	bool later = status->code == ERR_UNAVAILABLE || status->code == ERR_RESOURCE_EXHAUSTED;
 
-	if (final && !r->key_is_old) (void)unlink(r->pending);
+	if (final) drop_key(r);
 	return cli_fail(c, later ? CLI_UNREACHABLE : CLI_FAILED, "refused: %s \"%s\": %s", err_code_name(status->code),
-	                status->text, advice(status->code));
+	                status->text, advice(c, status->code));
 }
 
 static enum cli_exit call(const struct cli *c, struct request *r)
