@@ -81,10 +81,36 @@ static void client_text(const struct request *r, struct err e, char *out, size_t
 	}
 }
 
+/* One line a request; but who is not authenticated must not be able to fill our disk. */
+static bool may_log(const struct request *r)
+{
+	struct request_service *s = r->service;
+	int64_t second = clock_mono_us() / 1000000;
+
+	if (r->identity != NULL) return true;
+	if (second != s->strangers.second) {
+		s->strangers.second = second;
+		s->strangers.lines = 0;
+	}
+	if (s->strangers.lines++ < REQUEST_STRANGERS_LOGGED) return true;
+	s->strangers.unlogged++;
+	return false;
+}
+
+static void log_unlogged(struct request_service *s)
+{
+	if (s->strangers.unlogged == 0) return;
+	log_event(s->log, LOG_WARN, "refused_unlogged", F_INT("count", s->strangers.unlogged));
+	s->strangers.unlogged = 0;
+}
+
 static void request_log(const struct request *r, const char *peer, const char *step, struct err e)
 {
 	const struct log *log = r->service->log;
 	bool good = e.code == ERR_OK;
+
+	if (!may_log(r)) return;
+	log_unlogged(r->service);
 
 	log_event(log, good ? LOG_INFO : LOG_WARN, good ? "issued" : "refused", F_STR("peer", peer),
 	          F_STR("by", evidence_name(r)), F_STR("caller", r->identity == NULL ? "" : caller_id(r->identity->caller)),

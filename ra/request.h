@@ -20,7 +20,15 @@ struct request_service { /* what requests need; owned by the front, outlives the
 	struct key_verifier *verifier;
 	struct answer_tail tail;
 	struct buf scratch;     /* of one answer at a time */
+	struct {
+		int64_t second;
+		uint32_t lines, unlogged;
+	} strangers;            /* refusals of callers that nobody knows: how many were logged in this second, and not */
 };
+
+/* Lines a second about requests that were refused before anybody was authenticated; the next line counts those that were left
+ * out.  Ours: anybody can make them, and more of them say nothing new. */
+#define REQUEST_STRANGERS_LOGGED 100
 
 #define REQUEST_PATH "/istio.v1.auth.IstioCertificateService/CreateCertificate"
 /* The `message` and `gone` of the gRPC method; ctx is the service's owner's, found by request_service_of(). */
