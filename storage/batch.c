@@ -227,6 +227,7 @@ static struct err commit_settle(struct store_batch *b, size_t id, struct err fai
 		if (info.me_last_txnid < id) return failed;
 		if (commit_on_top(env, id).code == ERR_OK) return OK;
 	}
+	b->s->unsettled = true;
 	FAIL_BY(ERR_UNKNOWN, "storage: an I/O error leaves open whether the batch is there", failed.cause);
 }
 
@@ -241,14 +242,27 @@ static struct err commit_once(struct store_batch *b, bool *again)
 	return commit_settle(b, id, store_env_err(rc));
 }
 
+/* LMDB syncs nothing for a transaction that changes nothing; but what our caller read in it may be in the page cache only:
+ * left there by a commit that ended in UNKNOWN, or by a process that was killed in the middle of its header's write. */
+static struct err batch_settle(struct store_batch *b)
+{
+	uint8_t value[8];
+
+	if (!b->s->unsettled) return OK;
+	store_key_u64(mdb_txn_id(b->txn), value);
+	return store_change_put(b, DB_META, bytes_str("settled"), BYTES(value, sizeof(value)));
+}
+
 static struct err batch_commit(struct store_batch *b)
 {
 	bool again = true;
 
 	TRY(store_batch_usable(b));
+	TRY(batch_settle(b));
 	if (b->promised > b->next) FAIL(ERR_INTERNAL, "storage: a token was spent for a record that was not appended");
 	store_at_point(b->s, "before-commit");
 	while (again) TRY(commit_once(b, &again));
+	b->s->unsettled = false;
 	store_at_point(b->s, "after-commit");
 	return OK;
 }

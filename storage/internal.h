@@ -29,6 +29,7 @@ struct store {
 	struct store_env env;
 	uint8_t id[STORE_ID_LEN];
 	struct store_batch batch;
+	bool unsettled;         /* what is seen may not be on disk yet: the next commit puts a header of its own on top */
 	struct store_index *index;
 	void (*at_point)(const char *point, void *ctx);
 	void *at_point_ctx;

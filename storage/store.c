@@ -81,6 +81,7 @@ static struct err store_start(struct store *s, const struct store_options *o)
 	s->env.map = o->map_initial != 0 ? o->map_initial : MAP_INITIAL;
 	s->env.map_max = o->map_max != 0 ? o->map_max : MAP_MAX;
 	TRY(store_env_open(&s->env));
+	s->unsettled = true;
 	/* The file's name must be as durable as what will be in it. */
 	if (fsync(dir_fd) != 0) return store_env_err(errno);
 	TRY(store_name(s));

@@ -158,6 +158,47 @@ static void a_commit_left_open_by_a_held_view_is_settled_later(void **state)
 	expect_records(f->store, 0, 6);
 }
 
+static unsigned calls_of_an_empty_commit(struct store *s)
+{
+	struct store_batch *b;
+
+	inject.at = 1000;
+	inject.calls = 0;
+	inject.on = true;
+	OKAY(store_batch_begin(s, &b));
+	OKAY(store_batch_commit(b));
+	inject.on = false;
+	return inject.calls;
+}
+
+/* What is seen after a commit of open outcome, or after a process that was killed, may be in the page cache only: whoever
+ * reads it in a batch and commits may then answer it. */
+static void what_is_seen_is_durable_after_the_next_commit_even_an_empty_one(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = OK;
+	uint64_t end = 3;
+
+	append(f->store, 3);
+	assert_int_equal(calls_of_an_empty_commit(f->store), 0);
+	inject.how = FAIL_DONE;
+	inject.more = 99;
+	for (unsigned at = 1; at < 20 && end == 3; at++) {
+		inject.at = at;
+		(void)injected_append(f->store, 3, &e);
+		assert_int_not_equal(e.code, ERR_OK);
+		end = end_of(f->store);
+	}
+	assert_int_equal(e.code, ERR_UNKNOWN);
+	assert_int_equal(end, 6); /* it is there, but who knows where */
+	assert_true(calls_of_an_empty_commit(f->store) >= 3); /* pages, sync, header */
+	assert_int_equal(calls_of_an_empty_commit(f->store), 0);
+	fixture_reopen(f);
+	assert_true(calls_of_an_empty_commit(f->store) >= 3);
+	assert_int_equal(calls_of_an_empty_commit(f->store), 0);
+	expect_records(f->store, 0, 6);
+}
+
 static void the_indexes_survive_a_full_disk(void **state)
 {
 	static const enum how hows[] = { FAIL_ENOSPC, FAIL_EIO, FAIL_SHORT };
@@ -215,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_UP(every_failing_call_of_a_commit_is_survived), TEST_UP(a_commit_left_open_by_a_held_view_is_settled_later),
+		TEST_UP(what_is_seen_is_durable_after_the_next_commit_even_an_empty_one),
 		TEST_UP(the_indexes_survive_a_full_disk),
 		TEST_UP(a_file_size_limit_is_an_error_and_lifting_it_recovers),
 	};
