@@ -199,8 +199,12 @@ static struct err on_token_revoke(void *self, struct chan_msg *msg)
 static struct err ban_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
 	struct store_ban ban = { .kind = (enum store_ban_kind)job->ban.kind, .since = job->now };
+	bool again;
 
-	(void)k;
+	/* once more: the failure of an earlier ban of this subject, or its lifting, may have taken it out since */
+	job->result = bans_add(k->bans, ban.kind, job->ban.subject, &again);
+	if (job->result.code != ERR_OK) return OK;
+	job->added |= again;
 	text_of(job->ban.subject, ban.subject, sizeof(ban.subject));
 	text_of(job->ban.reason, ban.reason, sizeof(ban.reason));
 	text_of(job->ban.by, ban.by, sizeof(ban.by));
@@ -219,7 +223,8 @@ static void ban_answer(struct keeper *k, struct job *job)
 		if (e.code != ERR_OK) job->result = e;
 		log_event(k->log, LOG_INFO, "ban_added", F_INT("kind", kind), F_BYTES("subject", job->ban.subject),
 		          F_BYTES("by", job->ban.by), F_BYTES("reason", job->ban.reason));
-	} else if (job->added && job->result.code != ERR_ALREADY_EXISTS) {
+	} else if (job->added && job->result.code != ERR_ALREADY_EXISTS && job->result.code != ERR_UNKNOWN) {
+		/* UNKNOWN: it may be in the store, so it holds, and asking again tells */
 		bans_remove(k->bans, kind, job->ban.subject);
 	}
 	metric_set(k->metrics, M_BANS, bans_count(k->bans));

@@ -141,7 +141,7 @@ static void fail_all(struct job *jobs, struct err e)
 {
 	for (struct job *job = jobs; job != NULL; job = job->next) {
 		if (job->reason == REASON_NONE) job->reason = e.code == ERR_RESOURCE_EXHAUSTED ? REASON_FULL : REASON_STORE;
-		job->result = keeper_reason_err(job->reason);
+		job->result = e.code == ERR_UNKNOWN ? e : keeper_reason_err(job->reason); /* admin must know the difference */
 	}
 }
 
@@ -193,19 +193,31 @@ static void run_batch(struct committer *c, struct job *jobs)
 
 /* ---- housekeeping ---- */
 
-static struct err clean_slice(struct keeper *k, bool *more)
+static struct err drop_records(struct keeper *k, struct store_batch *batch, uint64_t *dropped)
+{
+	return store_batch_retain(batch, clock_wall() - k->conf->storage.keep_expired, RETAIN_TILES, dropped);
+}
+
+static struct err drop_tokens(struct keeper *k, struct store_batch *batch, uint64_t *dropped)
+{
+	size_t n = 0;
+	struct err e = store_batch_token_expire(batch, clock_wall() - TOKEN_KEEP, EXPIRE_TOKENS, &n);
+
+	(void)k;
+	*dropped = n;
+	return e;
+}
+
+/* Each kind by itself: a damaged record stops retention, and must not keep the tokens too. */
+static struct err clean_slice(struct keeper *k, struct err (*drop)(struct keeper *, struct store_batch *, uint64_t *), bool *more)
 {
 	struct store_batch *batch;
-	int64_t now = clock_wall();
-	uint64_t records = 0;
-	size_t tokens = 0;
+	uint64_t dropped = 0;
 	struct err e;
 
-	*more = false;
 	TRY(store_batch_begin(k->store, &batch));
-	e = store_batch_retain(batch, now - k->conf->storage.keep_expired, RETAIN_TILES, &records);
-	if (e.code == ERR_OK) e = store_batch_token_expire(batch, now - TOKEN_KEEP, EXPIRE_TOKENS, &tokens);
-	if (e.code != ERR_OK || (records == 0 && tokens == 0)) {
+	e = drop(k, batch, &dropped);
+	if (e.code != ERR_OK || dropped == 0) {
 		store_batch_abort(batch);
 		return e;
 	}
@@ -215,14 +227,18 @@ static struct err clean_slice(struct keeper *k, bool *more)
 
 static void housekeeping(struct committer *c)
 {
+	static struct err (*const drops[])(struct keeper *, struct store_batch *, uint64_t *) = { drop_records, drop_tokens };
 	struct keeper *k = c->keeper;
-	bool more = false;
+	bool more = false, bad = false;
 	struct err e;
 
 	if (clock_mono_us() < c->housekeeping_us) return;
-	e = clean_slice(k, &more);
-	if (e.code != ERR_OK) log_event(k->log, LOG_WARN, "housekeeping_failed", F_ERR(e));
-	if (e.code != ERR_OK || !more) c->housekeeping_us = clock_mono_us() + HOUSEKEEPING_US;
+	for (size_t i = 0; i < ARRAY_LEN(drops); i++) {
+		e = clean_slice(k, drops[i], &more);
+		if (e.code != ERR_OK) log_event(k->log, LOG_WARN, "housekeeping_failed", F_ERR(e));
+		bad |= e.code != ERR_OK;
+	}
+	if (bad || !more) c->housekeeping_us = clock_mono_us() + HOUSEKEEPING_US;
 }
 
 static void *commit_main(void *arg)

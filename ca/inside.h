@@ -14,7 +14,8 @@
 #include "ca/wire_admin.h"
 
 #define JOBS_MAX 16384      /* requests in hand, of all peers; ours: past it REASON_RATE at once */
-#define JOBS_ADMIN_MAX 64   /* the same for the admin channel */
+#define JOBS_ADMIN_MAX 64   /* reads of the admin channel: past it RESOURCE_EXHAUSTED */
+#define JOBS_ADMIN_ROOM 256 /* beyond JOBS_MAX, for admin only; ours: more than it ever asks at once (admin/admin.c) */
 #define PEERS_MAX 80        /* fronts (conf: at most 64), admin, and those that are just going */
 #define BATCH_ENOUGH 64     /* jobs that are not kept waiting for more: a commit costs the same (DESIGN.md) */
 #define COMPANY_MIN 8       /* expected jobs from which on there is load, and company is worth waiting for; ours */

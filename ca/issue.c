@@ -173,13 +173,18 @@ static enum keeper_reason spend(struct job *job, struct store_batch *batch)
 static struct err issue_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
 	bool serving = job->record.evidence == STORE_BY_DAEMON;
+	struct err e;
 
 	if (!serving && banned(k, job)) job->reason = REASON_BANNED;
 	if (job->reason != REASON_NONE || job->again) return OK;
 	job->reason = seal(k, job);
 	if (job->reason == REASON_NONE) job->reason = spend(job, batch);
 	if (job->reason != REASON_NONE || job->again) return OK;
-	return store_batch_append(batch, &job->record);
+	e = store_batch_append(batch, &job->record);
+	/* Spent for a record that cannot be written, the token would be the next record's: then nothing of the batch may be. */
+	if (e.code == ERR_INVALID_ARGUMENT && job->record.evidence == STORE_BY_JOIN_TOKEN)
+		FAIL(ERR_INTERNAL, "keeper: a token was spent for a record that cannot be written");
+	return e;
 }
 
 /* The same token and the same key: the same certificate, so that a lost answer strands nobody. */

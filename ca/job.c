@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/control.h"
+
 #define SPARE_MAX 256          /* jobs kept for use again; ours: a few commits' worth */
 #define PAYLOAD_KEEP (4 * 1024) /* bytes; a job that grew beyond it is given back to the heap */
 
@@ -53,9 +55,11 @@ static struct job *spare_take(struct keeper *k)
 
 struct job *job_new(struct keeper *k, struct peer *peer, struct bytes payload)
 {
+	/* admin has room of its own: when fronts fill all the rest, somebody must be able to ban */
+	size_t max = peer->role == CONTROL_ADMIN ? JOBS_MAX + JOBS_ADMIN_ROOM : JOBS_MAX;
 	struct job *job;
 
-	if (atomic_load(&k->jobs) >= JOBS_MAX) return NULL;
+	if (atomic_load(&k->jobs) >= max) return NULL;
 	job = spare_take(k);
 	if (job == NULL) return NULL;
 	job->payload.max = CHAN_PAYLOAD_MAX;

@@ -5,6 +5,7 @@
 
 #define HASH_LEN STORE_HASH_LEN
 #define LIMIT_MAX 1000 /* elements of a page; storage/query.h */
+#define SCAN_MAX 100000 /* records looked at for a page; ours: a view that is held for long keeps the writer from growing */
 
 #define ANSWER(member, kind, lo, hi) WIRE_FIELD(wire_answer, member, kind, lo, hi)
 static const struct wire_field answer_fields[] = {
@@ -53,7 +54,7 @@ static const struct wire_field query_fields[] = {
 	WIRE_FIELD(wire_query, q.newest_first, BOOL, 0, 0),
 	WIRE_FIELD(wire_query, q.after, U64, 0, 0),
 	WIRE_FIELD(wire_query, q.limit, U32, 1, LIMIT_MAX),
-	WIRE_FIELD(wire_query, q.scan_limit, U32, 0, 0),
+	WIRE_FIELD(wire_query, q.scan_limit, U32, 0, SCAN_MAX),
 };
 static const struct wire_field get_fields[] = {
 	WIRE_FIELD(wire_get, id, U64, 0, 0),

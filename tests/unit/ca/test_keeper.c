@@ -1,11 +1,14 @@
 /* The keeper as a whole, in a thread, spoken to over socket pairs as the monitor, fronts and admin do. */
 #include "ca/support.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <openssl/pem.h>
@@ -708,6 +711,77 @@ static void test_a_ban_catches_what_is_in_flight(void **state)
 	world_close(&w);
 }
 
+/* pwrite() of this program: when armed, all fail from LMDB's next header on, which goes through a descriptor with O_DSYNC; that
+ * one is written all the same. */
+static atomic_int failing_headers;
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
+{
+	int n = 0;
+
+	if (atomic_load(&failing_headers) > 1 || (atomic_load(&failing_headers) == 1 && (fcntl(fd, F_GETFL) & O_DSYNC) != 0))
+		n = atomic_fetch_add(&failing_headers, 1);
+	if (n <= 1 && syscall(SYS_pwrite64, fd, data, len, at) != (ssize_t)len) return -1;
+	if (n == 0) return (ssize_t)len;
+	errno = EIO;
+	return -1;
+}
+
+/* Then it may be in the store, and is listed: it must hold. */
+static void test_a_ban_of_open_outcome_holds(void **state)
+{
+	struct world w;
+	struct wire_issue m;
+
+	(void)state;
+	world_open(&w, CONF);
+	m = request(&w, 1);
+	issue_ok(&w, &m);
+	atomic_store(&failing_headers, 1);
+	assert_int_equal(ban(&w, STORE_BAN_CALLER, TEXT("caller")), ERR_UNKNOWN);
+	atomic_store(&failing_headers, 0);
+	issue_refused(&w, &m, REASON_BANNED);
+	assert_int_equal(ban(&w, STORE_BAN_CALLER, TEXT("caller")), ERR_ALREADY_EXISTS);
+	stop(&w);
+	start(&w);
+	issue_refused(&w, &m, REASON_BANNED);
+	world_close(&w);
+}
+
+#define IN_HAND 16384 /* ca/inside.h: JOBS_MAX */
+
+/* The disk is slow and fronts ask all the same: that is when an operator wants to ban. */
+static void test_admin_has_room_when_fronts_have_none(void **state)
+{
+	AUTO(buf) struct buf message = { .max = 8192 };
+	struct world w;
+	struct wire_issue m;
+	unsigned frames;
+
+	(void)state;
+	world_open(&w, CONF "ca:\n  rate_per_front: 1000000\n");
+	atomic_store(&w.hold_at, "before-commit");
+	atomic_store(&w.held, 1);
+	m = request(&w, 1);
+	for (unsigned i = 0; w.front.got.refused == 0; i++) {
+		if (i > 3 * IN_HAND) fail_msg("never full");
+		put_issue(&w.front, &m);
+		if (i % 64 != 0) continue;
+		do MUST(chan_flush(w.front.chan));
+		while (chan_wants_write(w.front.chan));
+		MUST(chan_receive(w.front.chan, 64, &frames));
+	}
+	assert_int_equal(w.front.got.reason, REASON_RATE);
+	assert_int_equal(w.front.got.issued, 0);
+	ban_message(&message, STORE_BAN_SPIFFE_ID, TEXT(WORKLOAD));
+	admin_put(&w, ADMIN_BAN_ADD, &message);
+	(void)records(&w); /* answered, and behind the ban: the keeper has heard of it, and the channel lives */
+	atomic_store(&w.held, 0);
+	EXPECT(&w.admin, admin, 2);
+	assert_int_equal(w.admin.got.code, ERR_OK);
+	issue_refused(&w, &m, REASON_BANNED);
+	world_close(&w);
+}
+
 /* ---- join tokens ---- */
 
 static struct wire_issue token_request(struct world *w, const uint8_t hash[32])
@@ -1127,6 +1201,8 @@ int main(void)
 		cmocka_unit_test(test_the_last_request_in_hand_is_not_kept_waiting),
 		cmocka_unit_test(test_a_ban_holds_at_once_and_after_a_restart),
 		cmocka_unit_test(test_a_ban_catches_what_is_in_flight),
+		cmocka_unit_test(test_a_ban_of_open_outcome_holds),
+		cmocka_unit_test(test_admin_has_room_when_fronts_have_none),
 		cmocka_unit_test(test_a_token_is_spent_once_and_its_key_may_ask_again),
 		cmocka_unit_test(test_a_token_spent_twice_at_once_makes_one_certificate),
 		cmocka_unit_test(test_tokens_are_made_within_limits_and_revoked),
