@@ -73,6 +73,14 @@ def load(signet, clients, seconds=30):
     return held
 
 
+def quiet(signet):
+    """Wait until what dead fronts had handed over is done with."""
+    before = -1
+    while len(signet.records()) != before:
+        before = len(signet.records())
+        time.sleep(0.2)
+
+
 def check_books(signet, clients, held):
     """What the store says against what clients hold."""
     records = signet.records()
@@ -144,6 +152,7 @@ def test_fronts_die_under_load_and_nobody_is_stranded():
         for c in channels:
             c.close()
         wait_for(s.ready)
+        quiet(s)
         by_evidence = check_books(s, clients, [])
         check_retries(s, clients, by_evidence)
         assert s.process.poll() is None
