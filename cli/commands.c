@@ -42,7 +42,7 @@ OPTIONS(request_options) = {
 	{ "validity", 0, "TIME", NULL, false, "lifetime to ask for, as 1h or 30d (default: the rule's)" },
 	{ "impersonate", 0, "ID", NULL, false, "SPIFFE ID to ask for in place of one's own (node proxies)" },
 	{ "signer", 0, "NAME", NULL, false, "issuer to ask for (default: Signet's own CA)" },
-	{ "out-dir", 0, "DIR", NULL, false, "where the three files go (default: here)" },
+	{ "out-dir", 0, "DIR", NULL, false, "where the three files go, made if it is missing (default: here)" },
 	{ "timeout", 0, "TIME", NULL, false, "give up after this (default 30s)" },
 	END,
 };

@@ -144,6 +144,7 @@ static enum cli_exit make_key(const struct cli *c, struct request *r)
 	if (type == NULL) type = "p256";
 	if (snprintf(r->pending, sizeof(r->pending), "%s/key.pem.pending", out_dir(c)) >= (int)sizeof(r->pending))
 		return cli_fail(c, CLI_USAGE, "--out-dir is too long");
+	(void)mkdir(out_dir(c), 0755); /* what is wrong shows when the key is written */
 	r->key_is_old = read_pending(c, r, type);
 	if (r->key_is_old) return CLI_OK;
 	e = cli_key_make(type, &r->key);
