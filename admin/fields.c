@@ -141,9 +141,19 @@ json_t *field_time(int64_t unix_seconds)
 	return json_string(text);
 }
 
-static json_t *text(struct bytes v)
+/* What is no UTF-8 comes from a front that was taken over (or from worse), and must not hide the page that it is on. */
+json_t *field_shown(struct bytes v)
 {
-	return json_stringn(v.len > 0 ? (const char *)v.data : "", v.len);
+	json_t *plain = json_stringn(v.len > 0 ? (const char *)v.data : "", v.len);
+	AUTO(buf) struct buf b = { .max = 4 * STORE_TEXT_MAX };
+
+	if (plain != NULL) return plain;
+	for (size_t i = 0; i < v.len; i++) {
+		bool shown = v.data[i] >= 0x20 && v.data[i] < 0x7f && v.data[i] != '\\';
+
+		if (buf_printf(&b, shown ? "%c" : "\\x%02x", v.data[i]).code != ERR_OK) return NULL;
+	}
+	return json_stringn((const char *)b.data, b.len);
 }
 
 static json_t *hex(struct bytes v)
@@ -163,8 +173,8 @@ struct err field_record(const struct store_record *r, json_t **out)
 	TRY(pem_put(&pem, "CERTIFICATE", r->cert));
 	*out = json_pack("{sI so so so so so so so so ss so so sI ss%}", "index", (json_int_t)r->index, "issued",
 	                 field_time(r->time_ms / 1000), "not_before", field_time(r->not_before), "not_after",
-	                 field_time(r->not_after), "serial", hex(r->serial), "spiffe_id", text(r->spiffe_id), "caller",
-	                 text(r->caller), "rule", text(r->rule), "issuer", text(r->issuer), "evidence",
+	                 field_time(r->not_after), "serial", hex(r->serial), "spiffe_id", field_shown(r->spiffe_id), "caller",
+	                 field_shown(r->caller), "rule", field_shown(r->rule), "issuer", field_shown(r->issuer), "evidence",
 	                 r->evidence < ARRAY_LEN(evidence) ? evidence[r->evidence] : "none", "evidence_hash",
 	                 hex(BYTES(r->evidence_hash, STORE_HASH_LEN)), "key_hash", hex(BYTES(r->key_hash, STORE_HASH_LEN)),
 	                 "root_seq", (json_int_t)r->root_seq, "pem", pem.data, pem.len);

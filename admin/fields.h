@@ -17,6 +17,7 @@ const char *field_ban_name(uint8_t kind);
 struct err field_query(const struct api_request *r, struct store_query *q, uint8_t serial[STORE_SERIAL_MAX]);
 
 json_t *field_time(int64_t unix_seconds); /* RFC 3339 string */
+json_t *field_shown(struct bytes v);      /* a string; of what is not UTF-8 each odd octet is \xHH */
 struct err field_record(const struct store_record *r, json_t **out);
 
 #endif
