@@ -147,7 +147,7 @@ static struct err token_check(struct keeper *k, struct job *job)
 
 	if (!k->conf->auth.join_tokens) FAIL(ERR_FAILED_PRECONDITION, "keeper: join tokens are switched off (auth.join_tokens)");
 	if (limits_check_spiffe_id(k->limits, job->token.spiffe_id) != REASON_NONE)
-		FAIL(ERR_PERMISSION_DENIED, "keeper: this CA may not issue that SPIFFE ID (ca.allow_spiffe_ids)");
+		FAIL(ERR_INVALID_ARGUMENT, "keeper: this CA may not issue that SPIFFE ID (ca.allow_spiffe_ids)");
 	if (lifetime < 1 || lifetime > k->conf->auth.token_max_lifetime)
 		FAIL(ERR_INVALID_ARGUMENT, "keeper: lifetime is over auth.token_max_lifetime");
 	job->now = clock_wall();

@@ -864,8 +864,8 @@ static void test_tokens_are_made_within_limits_and_revoked(void **state)
 
 	(void)state;
 	world_open(&w, CONF);
-	assert_int_equal(token_create(&w, "spiffe://other.org/x", 60, hash, token_id), ERR_PERMISSION_DENIED);
-	assert_int_equal(token_create(&w, "spiffe://" TRUST_DOMAIN, 60, hash, token_id), ERR_PERMISSION_DENIED);
+	assert_int_equal(token_create(&w, "spiffe://other.org/x", 60, hash, token_id), ERR_INVALID_ARGUMENT);
+	assert_int_equal(token_create(&w, "spiffe://" TRUST_DOMAIN, 60, hash, token_id), ERR_INVALID_ARGUMENT);
 	assert_int_equal(token_create(&w, WORKLOAD, 86400 * 365, hash, token_id), ERR_INVALID_ARGUMENT);
 	assert_int_equal(token_create(&w, WORKLOAD, -1, hash, token_id), ERR_INVALID_ARGUMENT);
 	assert_int_equal(token_create(&w, WORKLOAD, 0, hash, token_id), ERR_OK);
