@@ -33,7 +33,11 @@ void clock_text(int64_t unix_seconds, char out[CLOCK_TEXT_MAX])
 	time_t t = (time_t)unix_seconds;
 	struct tm tm;
 
-	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < 1 - 1900 || tm.tm_year > 9999 - 1900 ||
-	    strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < 1 - 1900 || tm.tm_year > 9999 - 1900) {
 		memcpy(out, "-", 2);
+		return;
+	}
+	/* not %Y, which does not fill up to the four digits of RFC 3339 s5.6 */
+	(void)snprintf(out, CLOCK_TEXT_MAX, "%04u-", (unsigned)(tm.tm_year + 1900) % 10000);
+	(void)strftime(out + strlen("yyyy-"), CLOCK_TEXT_MAX - strlen("yyyy-"), "%m-%dT%H:%M:%SZ", &tm);
 }

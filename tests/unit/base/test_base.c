@@ -162,6 +162,8 @@ static void test_clock_text(void **state)
 	(void)state;
 	clock_text(0, out);
 	assert_string_equal(out, "1970-01-01T00:00:00Z");
+	clock_text(-62104060800, out);
+	assert_string_equal(out, "0002-01-01T00:00:00Z"); /* RFC 3339 s5.6: four digits */
 	clock_text(4102444800, out);
 	assert_string_equal(out, "2100-01-01T00:00:00Z");
 	clock_text(INT64_MAX, out);
