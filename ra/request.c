@@ -163,7 +163,7 @@ static struct err keep_message(struct request *r)
 {
 	r->kept = malloc(r->message.len + 1);
 	if (r->kept == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "front: out of memory");
-	memcpy(r->kept, r->message.data, r->message.len);
+	if (r->message.len > 0) memcpy(r->kept, r->message.data, r->message.len);
 	r->message.data = r->kept;
 	return proto_istio_request(r->message, &r->ask);
 }

@@ -291,6 +291,20 @@ static void test_join_tokens_that_are_no_good_read_alike(void **state)
 	raw_close(r);
 }
 
+static void test_empty_request_with_a_join_token(void **state)
+{
+	struct bench *b = *state;
+	struct raw *r = raw_open(&b->h);
+
+	raw_headers(r, 1, 0, (struct raw_request){ .path = REQUEST_PATH, .authorization = TOKEN });
+	raw_message(r, 1, NGHTTP2_FLAG_END_STREAM, "");
+	raw_send(r);
+	assert_true(keeper_hears(b, &b->tokens, 1));
+	say_token(b, TOKEN_GOOD);
+	assert_int_equal(raw_answer(r, 1, 3000).grpc, ERR_INVALID_ARGUMENT);
+	raw_close(r);
+}
+
 static void test_client_that_leaves_while_the_keeper_looks_up_its_token(void **state)
 {
 	struct bench *b = *state;
@@ -413,6 +427,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_join_token_gets_a_certificate),
 		TEST(test_join_tokens_that_are_no_good_read_alike),
+		TEST(test_empty_request_with_a_join_token),
 		TEST(test_client_that_leaves_while_the_keeper_looks_up_its_token),
 		TEST(test_stream_that_is_reset_while_the_keeper_issues),
 		TEST(test_keeper_that_dies_with_open_requests),
