@@ -101,7 +101,7 @@ struct keeper {
 	atomic_size_t jobs;
 	atomic_uint_least64_t issued, refused;
 	atomic_bool store_ok;
-	int64_t started;
+	int64_t started, started_us; /* wall clock in seconds; monotonic */
 	struct queue queue, clerk_queue;
 	pthread_t commit_thread, clerk_thread;
 	bool commit_runs, clerk_runs;

@@ -391,6 +391,7 @@ struct err keeper_run(const struct keeper_options *options)
 	k->roots_fd = k->wake_fd = -1;
 	k->fresh_tail = &k->fresh;
 	k->started = clock_wall();
+	k->started_us = clock_mono_us();
 	atomic_store(&k->store_ok, true);
 	pthread_mutex_init(&k->freed_lock, NULL);
 	kill_configure(k);

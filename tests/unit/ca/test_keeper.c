@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <sys/wait.h>
 
 #include <openssl/pem.h>
@@ -782,6 +783,38 @@ static void test_admin_has_room_when_fronts_have_none(void **state)
 	world_close(&w);
 }
 
+/* ---- the clock ---- */
+
+static _Atomic int64_t ahead; /* seconds that the wall clock of this program is ahead */
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int rc = (int)syscall(SYS_clock_gettime, id, ts);
+
+	if (id == CLOCK_REALTIME) ts->tv_sec += atomic_load(&ahead);
+	return rc;
+}
+
+static void test_a_clock_that_steps_forward_drops_no_record_of_a_valid_certificate(void **state)
+{
+	struct store_record r;
+	struct world w;
+	struct wire_issue m;
+
+	(void)state;
+	world_open(&w, CONF);
+	m = request(&w, 1);
+	for (unsigned i = 0; i < STORE_TILE + 1; i++) ask(&w.front, &m);
+	EXPECT(&w.front, issued, STORE_TILE + 1);
+	stop(&w);
+	start(&w); /* housekeeping is due when it has been idle for a quarter of a second */
+	atomic_store(&ahead, INT64_C(20) * 365 * 86400);
+	usleep(700000);
+	atomic_store(&ahead, 0);
+	record_of(&w, 0, &r);
+	assert_int_equal(r.index, 0);
+	world_close(&w);
+}
+
 /* ---- join tokens ---- */
 
 static struct wire_issue token_request(struct world *w, const uint8_t hash[32])
@@ -1203,6 +1236,7 @@ int main(void)
 		cmocka_unit_test(test_a_ban_catches_what_is_in_flight),
 		cmocka_unit_test(test_a_ban_of_open_outcome_holds),
 		cmocka_unit_test(test_admin_has_room_when_fronts_have_none),
+		cmocka_unit_test(test_a_clock_that_steps_forward_drops_no_record_of_a_valid_certificate),
 		cmocka_unit_test(test_a_token_is_spent_once_and_its_key_may_ask_again),
 		cmocka_unit_test(test_a_token_spent_twice_at_once_makes_one_certificate),
 		cmocka_unit_test(test_tokens_are_made_within_limits_and_revoked),
