@@ -11,6 +11,8 @@
 
 #define CONNECTIONS_MAX 64  /* ours, each daemon */
 #define IDLE_S 30           /* ours */
+#define PUBLIC_IDLE_S 10    /* ours, of metrics and health: anybody may come */
+#define PUBLIC_PER_IP 16    /* ours: one address must not keep the others' health checks out */
 #define CONNECTION_MEMORY (32 * 1024)
 #define METRICS_MAX (256 * 1024)
 #define REFUSED_KEPT 8      /* ours */
@@ -216,8 +218,11 @@ static enum MHD_Result on_public(void *cls, struct MHD_Connection *conn, const c
 
 static struct MHD_Daemon *start(struct http *h, unsigned flags, MHD_AccessHandlerCallback handler, int listen_fd)
 {
+	bool public = listen_fd >= 0;
 	struct MHD_OptionItem options[] = {
-		{ MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL }, { MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL },
+		{ MHD_OPTION_CONNECTION_TIMEOUT, public ? PUBLIC_IDLE_S : IDLE_S, NULL },
+		{ MHD_OPTION_PER_IP_CONNECTION_LIMIT, public ? PUBLIC_PER_IP : 0, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL },
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, h },
 		{ listen_fd < 0 ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL }, { MHD_OPTION_END, 0, NULL },

@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 import grpc
 import pytest
@@ -205,6 +206,16 @@ def test_only_root_the_daemons_user_and_who_is_named_may_speak():
             assert head.startswith("HTTP/1.1 403"), answer
             assert json.loads(body)["code"] == "PERMISSION_DENIED"
             assert int(re.search(r"Content-Length: (\d+)", head)[1]) == len(body.strip()) + 2
+
+
+def test_one_address_cannot_keep_the_others_from_health(signet):
+    idle = [socket.create_connection(("127.0.0.1", signet.metrics_port), source_address=("127.0.0.2", 0)) for _ in range(70)]
+    try:
+        time.sleep(0.2)
+        assert signet.http("/healthz/live")[0] == 200
+    finally:
+        for c in idle:
+            c.close()
 
 
 def test_the_network_reaches_metrics_and_health_only(signet):
