@@ -45,7 +45,8 @@ static enum cli_exit write_starter(const struct cli *c, const struct init *i)
 	e = conf_starter(i->trust_domain, i->data_dir, i->run_dir, &text);
 	if (e.code == ERR_OK) e = conf_parse(buf_view(&text), i->path, &conf, &problem);
 	if (e.code != ERR_OK)
-		return cli_fail(c, CLI_FAILED, "cannot make a configuration of this: %s", problem.text[0] != '\0' ? problem.text : e.reason);
+		return cli_fail(c, CLI_FAILED, "cannot make a configuration of this: %s",
+		                problem.text[0] != '\0' ? problem.text : e.reason);
 	make_parent(i->path);
 	e = cli_files_write(i->path, 0644, buf_view(&text), false);
 	if (e.code == ERR_ALREADY_EXISTS)
