@@ -224,7 +224,7 @@ static enum cli_exit say_no_answer(const struct cli *c, const struct request *r,
 
 	if (e.code == ERR_UNAVAILABLE)
 		return cli_fail(c, CLI_UNREACHABLE, "%s%s", why,
-		                maybe_refused ? "; it does so to a client certificate that has expired, or that this CA has not made" : "");
+		                maybe_refused ? "; it does so to a client certificate that has expired or is not of this CA" : "");
 	if (e.code == ERR_DEADLINE_EXCEEDED)
 		return cli_fail(c, CLI_UNREACHABLE,
 		                "%s did not answer within %lld s; the same command asks again with the same key", r->server,
