@@ -130,7 +130,8 @@ static enum cli_exit say_refused(const struct cli *c, const struct cli_api_ask *
 	const char *reason = plain_reason(cli_member(answer, "error"));
 	const char *what = ask->subject == NULL ? ask->path : ask->subject;
 
-	if (x->status == 403)
+	/* the keeper refuses with 403 too, and says why: that is not about who asks */
+	if (x->status == 403 && (reason[0] == '\0' || strcmp(reason, "your user may not do this") == 0))
 		return cli_fail(c, CLI_FORBIDDEN, "the daemon does not let you: " WHO_MAY);
 	if (x->status == 404) return cli_fail(c, CLI_NOT_FOUND, "%s: not found", what);
 	if (x->status == 503) return cli_fail(c, CLI_UNREACHABLE, "the daemon cannot answer now: %s", reason);

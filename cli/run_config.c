@@ -114,9 +114,9 @@ enum cli_exit run_config_check(struct cli *c)
 		                                 (int)c->conf->issuer_count);
 		return cli_print_json(c, o);
 	}
-	fprintf(c->out, "%s is good: trust domain %s, %u %srules, %u JWT issuers\n", path,
+	fprintf(c->out, "%s is good: trust domain %s, %u %srules%s, %u JWT issuers\n", path,
 	        conf_text(c->conf, c->conf->trust_domain), c->conf->rule_count, c->conf->rules_built_in ? "built-in " : "",
-	        c->conf->issuer_count);
+	        c->conf->rule_count == 0 ? " (nobody gets anything)" : "", c->conf->issuer_count);
 	return CLI_OK;
 }
 

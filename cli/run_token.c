@@ -207,9 +207,9 @@ enum cli_exit run_status(struct cli *c)
 	fprintf(c->out, "  issued        %lld since then, %lld refused\n", number(s, "issued"), number(s, "refused"));
 	fprintf(c->out, "  root          number %lld, %s, expires %s\n", number(s, "root_seq"), cli_member(s, "key_type"),
 	        text_time(end, c->now, root));
-	fprintf(c->out, "  records       %lld to %lld%s\n", number(store, "records_first"), number(store, "records_end") - 1,
-	        number(store, "records_end") == number(store, "records_first") ? " (none)" : "");
-	fprintf(c->out, "  not indexed   %lld\n", number(store, "index_behind"));
+	fprintf(c->out, "  records       %lld, the next is number %lld, %lld not indexed yet\n",
+	        number(store, "records_end") - number(store, "records_first"), number(store, "records_end"),
+	        number(store, "index_behind"));
 	fprintf(c->out, "  disk          %lld KiB of records, %lld KiB of indexes, %lld KiB mapped\n",
 	        number(store, "bytes") / 1024, number(store, "index_bytes") / 1024, number(store, "map_bytes") / 1024);
 	fprintf(c->out, "  join tokens   %lld\n  bans          %lld\n", number(store, "tokens"), number(store, "bans"));

@@ -82,7 +82,7 @@ static const struct schema_item top_items[] = {
 		  "and every client takes it." },
 	{ "ca.key_encryption_key_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, ca.key_encryption_key_file),
 	  .help = "File of 32 random bytes under which the CA key is encrypted in data_dir; best on another disk, or a systemd "
-		  "credential (LoadCredential=, then /run/credentials/signetd.service/NAME). Empty: "
+		  "credential named key-encryption-key (LoadCredential=), which is found while this is empty. With neither: "
 		  "DATA_DIR/key-encryption-key, made with mode 0400 at first start." },
 	{ "ca.root_lifetime", SCHEMA_SECONDS, DAY, INT64_C(36500) * DAY, "3650d", AT(conf, ca.root_lifetime),
 	  .help = "Lifetime of a root that Signet makes itself; no certificate outlives its root." },

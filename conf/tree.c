@@ -71,7 +71,10 @@ static struct err syntax_refuse(struct loader *l, const yaml_parser_t *p)
 	if (p->error == YAML_READER_ERROR)
 		return refuse_line(l, p->mark.line + 1, "not YAML: %s at byte %zu", why, p->problem_offset);
 	/* the usual mistake with patterns; libyaml speaks of an anchor's or alias's name there */
-	const char *hint = strstr(why, "alphabetic or numeric") != NULL ? " (a text that begins with * or & needs quotes)" : "";
+	const char *hint = strstr(why, "alphabetic or numeric") != NULL ? " (a text that begins with * or & needs quotes)"
+	                   : strstr(why, "cannot start any token") != NULL
+	                           ? " (indent with spaces, not with a tab; a text that begins with @, ` or % needs quotes)"
+	                           : "";
 	return refuse_line(l, p->problem_mark.line + 1, "not YAML: %s%s", why, hint);
 }
 

@@ -129,6 +129,8 @@ static struct err set_text(struct loader *l, const struct schema_item *item, con
 static struct err set_path(struct loader *l, const struct schema_item *item, const yaml_node_t *node, const char *text, void *base)
 {
 	char path[2 * 4096];
+	if (text[0] == '~' || text[0] == '$')
+		return conf_refuse(l, node, item->key, "%c... is taken as it stands, not filled in; write the path out", text[0]);
 	if (text[0] == '\0' || text[0] == '/' || l->folder.len == 0) return set_text(l, item, node, text, base);
 	int n = snprintf(path, sizeof(path), "%.*s/%s", (int)l->folder.len, (const char *)l->folder.data, text);
 	if (n < 0 || (size_t)n >= sizeof(path)) return conf_refuse(l, node, item->key, "too long a path");

@@ -161,6 +161,8 @@ struct err files_open_dir(const char *path, uid_t owner, bool private_dir, int *
 	AUTO(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
+	if (fd < 0 && errno == EACCES && stat(path, &st) == 0 && st.st_uid != owner)
+		FAIL(ERR_PERMISSION_DENIED, "files: the directory belongs to another user");
 	if (fd < 0) return open_failed();
 	if (fstat(fd, &st) != 0) FAIL_BY(ERR_UNAVAILABLE, "files: cannot look", errno);
 	if (st.st_uid != owner) FAIL(ERR_PERMISSION_DENIED, "files: the directory belongs to another user");

@@ -176,6 +176,16 @@ static struct err check_lists(struct check *c)
 	return OK;
 }
 
+/* The keeper would refuse each of them: better now than at the first request. */
+static struct err check_allowed(struct check *c)
+{
+	if (c->rule->dns_names.count > 0 && c->conf->ca.allow_dns_names.count == 0)
+		return refuse(c, "dns_names", "ca.allow_dns_names is empty, so none can be issued");
+	if (c->rule->ip_addresses.count > 0 && c->conf->ca.allow_ip_ranges.count == 0)
+		return refuse(c, "ip_addresses", "ca.allow_ip_ranges is empty, so none can be issued");
+	return OK;
+}
+
 static struct err check_unique(struct check *c, uint32_t index)
 {
 	for (uint32_t i = 0; i < index; i++)
@@ -195,6 +205,7 @@ struct err policy_check(const struct conf *conf, char *problem, size_t size)
 		TRY(check_impersonate(&c));
 		TRY(check_lifetimes(&c));
 		TRY(check_lists(&c));
+		TRY(check_allowed(&c));
 	}
 	return OK;
 }

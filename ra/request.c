@@ -263,6 +263,7 @@ static void log_denial(struct request *r, const struct policy_request *ask)
 
 	if (!log_wants(r->service->log, LOG_INFO)) return;
 	(void)policy_explain(r->service->conf, r->identity->caller, ask, &told).code; /* what did not fit is left out */
+	if (told.len > 0 && told.data[told.len - 1] == '\n') told.len--;
 	log_event(r->service->log, LOG_INFO, "policy", F_STR("caller", caller_id(r->identity->caller)),
 	          F_BYTES("told", buf_view(&told)));
 }

@@ -23,7 +23,7 @@ static const struct { int rc; struct err err; } env_errors[] = {
 	{ MDB_MAP_FULL, { ERR_RESOURCE_EXHAUSTED, "storage: map full", 0 } },
 	{ MDB_TXN_FULL, { ERR_RESOURCE_EXHAUSTED, "storage: batch too large", 0 } },
 	{ MDB_READERS_FULL, { ERR_RESOURCE_EXHAUSTED, "storage: too many views", 0 } },
-	{ EIO, { ERR_UNAVAILABLE, "storage: I/O error", 0 } },
+	{ EIO, { ERR_UNAVAILABLE, "storage: I/O error, or the disk is full", 0 } },
 	{ MDB_PANIC, { ERR_UNAVAILABLE, "storage: engine stopped after an I/O error", 0 } },
 	{ EACCES, { ERR_FAILED_PRECONDITION, "storage: no access to a file", 0 } },
 	{ EROFS, { ERR_FAILED_PRECONDITION, "storage: read-only file system", 0 } },

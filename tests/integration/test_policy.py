@@ -232,9 +232,9 @@ def test_log_says_which_rule_gave_and_which_ones_nearly_matched():
         issued = [e for e in s.events("issued") if e["caller"] == "ci:logged"]
         assert [(e["rule"], e["spiffe_id"], int(e["serial"], 16)) for e in issued] == \
             [("secret-two", "spiffe://example.org/ci/two/prod", cert.serial_number)]
-        for sub, claims, ends in (("near", {"team": "two", "env": "dev"}, "no rule matches; denied\n"),
-                                  ("deny", {"team": "mallory"}, ": matches and denies\n"),
-                                  ("fill", {"team": "template", "value": "a/b\n"}, '"a/b\\x0a"; denied\n')):
+        for sub, claims, ends in (("near", {"team": "two", "env": "dev"}, "no rule matches; denied"),
+                                  ("deny", {"team": "mallory"}, ": matches and denies"),
+                                  ("fill", {"team": "template", "value": "a/b\n"}, '"a/b\\x0a"; denied')):
             assert refusal(s, c, sub=sub, **claims) == DENIED
             text = wait_for(lambda: [e["told"] for e in s.events("policy") if e["caller"] == "ci:" + sub])[0]
             assert text.endswith(ends)

@@ -16,7 +16,8 @@ static struct conf *conf_of(const char *yaml)
 	struct conf *c = NULL;
 	struct conf_problem problem;
 	char text[8192];
-	snprintf(text, sizeof(text), "trust_domain: example.org\ncert: { max_lifetime: 90d, key_types: [p256, p384, rsa] }\n%s", yaml);
+	snprintf(text, sizeof(text), "trust_domain: example.org\ncert: { max_lifetime: 90d, key_types: [p256, p384, rsa] }\n%s\n"
+		 "ca: { allow_dns_names: ['**'], allow_ip_ranges: [0.0.0.0/0, '::/0'] }\n", yaml);
 	if (conf_parse(bytes_str(text), "test", &c, &problem).code != ERR_OK) fail_msg("%s", problem.text);
 	return c;
 }
@@ -449,11 +450,37 @@ static void explain_says_when_its_buffer_is_full(void **state)
 	assert_int_equal(policy_explain(c, who, &req, &told).code, ERR_RESOURCE_EXHAUSTED);
 }
 
+/* The keeper would refuse what such a rule grants: the file is refused instead. */
+static void refuses_names_that_the_ca_allows_none_of(void **state)
+{
+	static const struct {
+		const char *ca, *names, *problem; /* NULL: fine */
+	} cases[] = {
+		{ "{}", "dns_names: [a.b]", "rule r (line 3): dns_names: ca.allow_dns_names is empty, so none can be issued" },
+		{ "{ allow_ip_ranges: [10.0.0.0/8] }", "dns_names: [a.b]", "rule r (line 3): dns_names: ca.allow_dns_names is empty, so none can be issued" },
+		{ "{ allow_dns_names: ['*.b'] }", "dns_names: [a.b]", NULL },
+		{ "{ allow_dns_names: ['*.b'] }", "ip_addresses: [10.0.0.1]", "rule r (line 3): ip_addresses: ca.allow_ip_ranges is empty, so none can be issued" },
+		{ "{ allow_ip_ranges: [10.0.0.0/8] }", "ip_addresses: [10.0.0.1]", NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(conf) struct conf *c = NULL;
+		struct conf_problem problem;
+		char text[1024], why[512] = "";
+		snprintf(text, sizeof(text), "trust_domain: example.org\nca: %s\n" RULE(PLAIN ", %s"), cases[i].ca, cases[i].names);
+		if (conf_parse(bytes_str(text), "test", &c, &problem).code != ERR_OK) fail_msg("%s", problem.text);
+		struct err e = policy_check(c, why, sizeof(why));
+		if ((e.code == ERR_OK) != (cases[i].problem == NULL)) fail_msg("%zu: %s", i, why);
+		if (cases[i].problem != NULL) assert_string_equal(why, cases[i].problem);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grants_the_id_or_denies),
 		cmocka_unit_test(fills_dns_names_or_denies),
+		cmocka_unit_test(refuses_names_that_the_ca_allows_none_of),
 		cmocka_unit_test(fills_ip_addresses_or_denies),
 		cmocka_unit_test(chooses_the_lifetime),
 		cmocka_unit_test(decides_on_the_request),
