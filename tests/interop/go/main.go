@@ -1,0 +1,127 @@
+// What Go programs make of Signet: Istio's own client, grpc-go, crypto/x509, go-spiffe, zlint.
+//
+//	interop client CASE.json   clients against a running daemon
+//	interop verify DIR         verifiers over the certificates of DIR (one directory each)
+//
+// A line for each test, "PASS name" or "FAIL name: why"; the caller counts them.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"istio.io/istio/pkg/log"
+)
+
+// Case is what tests/interop/interop.py tells us of the daemon it started.
+type Case struct {
+	Address     string            `json:"address"` // host:port; the host is one of tls.names
+	TrustDomain string            `json:"trust_domain"`
+	RootsFile   string            `json:"roots_file"`
+	Dir         string            `json:"dir"`       // scratch
+	JWT         map[string]string `json:"jwt"`       // name -> token
+	Join        []string          `json:"join"`      // unspent join tokens
+	JoinID      string            `json:"join_id"`   // what they are bound to
+	Foreign     string            `json:"foreign"`   // PEM file: chain and key of another CA with the same trust domain
+	MaxTTL      int64             `json:"max_ttl_s"` // cert.max_lifetime
+	roots       []byte
+	mu          sync.Mutex
+}
+
+const testTimeout = 90 * time.Second
+
+type test struct {
+	name string
+	run  func(*Case) error
+}
+
+var printing sync.Mutex
+
+func report(name string, err error) {
+	printing.Lock()
+	defer printing.Unlock()
+	if err != nil {
+		fmt.Printf("FAIL %s: %v\n", name, err)
+	} else {
+		fmt.Printf("PASS %s\n", name)
+	}
+}
+
+func runOne(t test, c *Case) {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("panic: %v", p)
+			}
+		}()
+		done <- t.run(c)
+	}()
+	select {
+	case err := <-done:
+		report(t.name, err)
+	case <-time.After(testTimeout):
+		report(t.name, fmt.Errorf("no end after %v", testTimeout))
+	}
+}
+
+// joinToken takes one that nobody has spent.
+func (c *Case) joinToken() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.Join) == 0 {
+		panic("the case has too few join tokens")
+	}
+	t := c.Join[0]
+	c.Join = c.Join[1:]
+	return t
+}
+
+func (c *Case) id(ns, sa string) string {
+	return fmt.Sprintf("spiffe://%s/ns/%s/sa/%s", c.TrustDomain, ns, sa)
+}
+
+func client(path string) error {
+	c := &Case{}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, c); err != nil {
+		return err
+	}
+	if c.roots, err = os.ReadFile(c.RootsFile); err != nil {
+		return err
+	}
+	// Waits most of the time, so beside the others; the rest one after another, to be read easily.
+	var slow sync.WaitGroup
+	for _, t := range slowTests {
+		slow.Add(1)
+		go func() { defer slow.Done(); runOne(t, c) }()
+	}
+	for _, group := range [][]test{istioTests, csrTests, refusalTests, grpcTests, rawTests, reflectionTests} {
+		for _, t := range group {
+			runOne(t, c)
+		}
+	}
+	slow.Wait()
+	return nil
+}
+
+func main() {
+	options := log.DefaultOptions() // Istio's packages would log into our output
+	options.OutputPaths = []string{"stderr"}
+	_ = log.Configure(options)
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: interop client CASE.json | interop verify DIR")
+		os.Exit(2)
+	}
+	run := map[string]func(string) error{"client": client, "verify": verify}[os.Args[1]]
+	if err := run(os.Args[2]); err != nil {
+		fmt.Printf("FAIL go %s: %v\n", os.Args[1], err)
+		os.Exit(1)
+	}
+}
