@@ -159,11 +159,13 @@ check:
 	@$(MAKE) --no-print-directory -s -k VARIANT=san unit replay integration
 lint:
 	@tools/lint
-interop: all
+interop:
 	@tools/setup build test interop
+	@$(MAKE) --no-print-directory -s all
 	@tests/interop/run $(B)
-bench: all
+bench:
 	@tools/setup build test
+	@$(MAKE) --no-print-directory -s all
 	@tests/bench/run $(B)
 fuzz:
 	@tools/setup build test

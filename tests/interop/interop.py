@@ -73,7 +73,7 @@ def tool(title, *command):
 
 
 def run(*command, stdin=""):
-    r = subprocess.run([str(c) for c in command], input=stdin, capture_output=True, text=True, timeout=60)
+    r = subprocess.run([str(c) for c in command], input=stdin, capture_output=True, text=True, errors="replace", timeout=60)
     return r.returncode, r.stdout + r.stderr
 
 

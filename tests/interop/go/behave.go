@@ -124,7 +124,7 @@ func healthWatch(c *Case) error {
 		defer cancel()
 		watch, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{Service: service})
 		if err != nil {
-			return err
+			return fmt.Errorf("%q, to open the stream: %w (connection is %v)", service, err, conn.GetState())
 		}
 		first, err := watch.Recv()
 		if err != nil || first.Status != want {
