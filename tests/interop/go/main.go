@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func report(name string, err error) {
 	printing.Lock()
 	defer printing.Unlock()
 	if err != nil {
-		fmt.Printf("FAIL %s: %v\n", name, err)
+		fmt.Printf("FAIL %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", "; ")) // errors.Join: one a line
 	} else {
 		fmt.Printf("PASS %s\n", name)
 	}
