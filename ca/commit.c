@@ -4,7 +4,8 @@
 #include "base/clock.h"
 #include "ca/inside.h"
 
-#define IDLE_US 250000             /* without work for so long: a slice of housekeeping, if it is due */
+#define IDLE_US 250000             /* without work for so long: a look whether housekeeping is due */
+#define SLICE_US 25000             /* between two slices; ours: 20 480 records a second, more than are made, at a tenth of the time */
 #define HOUSEKEEPING_US 60000000   /* between two rounds that found nothing; ours */
 #define RETAIN_TILES 2             /* of a slice: some 512 records, a few milliseconds */
 #define EXPIRE_TOKENS 256          /* of a slice */
@@ -245,7 +246,7 @@ static void housekeeping(struct committer *c)
 		if (e.code != ERR_OK) log_event(k->log, LOG_WARN, "housekeeping_failed", F_ERR(e));
 		bad |= e.code != ERR_OK;
 	}
-	if (bad || !more) c->housekeeping_us = clock_mono_us() + HOUSEKEEPING_US;
+	c->housekeeping_us = clock_mono_us() + (bad || !more ? HOUSEKEEPING_US : SLICE_US);
 }
 
 static void *commit_main(void *arg)
@@ -257,7 +258,7 @@ static void *commit_main(void *arg)
 		struct job *jobs = next_batch(c.keeper, &over);
 
 		if (jobs != NULL) run_batch(&c, jobs);
-		else if (!over) housekeeping(&c);
+		if (!over) housekeeping(&c); /* also between batches: who is never idle must not keep everything for ever */
 	}
 	return NULL;
 }

@@ -24,7 +24,6 @@
 #define TOKEN_TEXT_LEN 48   /* "sgt1_" and 32 octets in base64url */
 
 struct keeper;
-
 struct peer { /* a front or admin; the main thread's, but for the atomics */
 	struct keeper *keeper;
 	struct chan *chan;

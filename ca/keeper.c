@@ -132,8 +132,10 @@ static struct err on_channel(void *self, struct chan_msg *msg)
 	if (who.role != CONTROL_FRONT && who.role != CONTROL_ADMIN) FAIL(ERR_INVALID_ARGUMENT, "keeper: a channel to nobody");
 	peer_replace(k, &who);
 	peers_reap(k);
-	if (peers_count(k) >= PEERS_MAX) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: too many channels");
-	return peer_add(k, &who, &msg->fd);
+	if (peers_count(k) < PEERS_MAX) return peer_add(k, &who, &msg->fd);
+	/* Those of dead processes wait for their jobs: this one's end is closed, and the monitor tries again later. */
+	log_event(k->log, LOG_ERROR, "too_many_channels", F_INT("role", who.role), F_INT("number", who.number));
+	return OK;
 }
 
 static struct err on_stop(void *self, struct chan_msg *msg)

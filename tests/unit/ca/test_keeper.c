@@ -815,6 +815,31 @@ static void test_a_clock_that_steps_forward_drops_no_record_of_a_valid_certifica
 	world_close(&w);
 }
 
+static void test_a_keeper_that_is_never_idle_drops_what_has_ended(void **state)
+{
+	AUTO(buf) struct buf first = { .max = 64 };
+	struct world w;
+	struct wire_issue m;
+
+	(void)state;
+	world_open(&w, CONF "storage:\n  keep_expired: 0s\n");
+	m = request(&w, 1);
+	m.lifetime = 1;
+	for (unsigned i = 0; i < STORE_TILE + 1; i++) ask(&w.front, &m);
+	EXPECT(&w.front, issued, STORE_TILE + 1);
+	stop(&w);
+	usleep(2100000);
+	start(&w); /* housekeeping is due at once */
+	m.lifetime = 3600;
+	for (int i = 0; i < 20; i++) {
+		issue_ok(&w, &m);
+		usleep(10000);
+	}
+	MUST(wire_get_put(&first, &(struct wire_get){ 9, 0 }));
+	assert_int_equal(admin_ask(&w, ADMIN_CERT_GET, &first), ERR_NOT_FOUND);
+	world_close(&w);
+}
+
 /* ---- join tokens ---- */
 
 static struct wire_issue token_request(struct world *w, const uint8_t hash[32])
@@ -1237,6 +1262,7 @@ int main(void)
 		cmocka_unit_test(test_a_ban_of_open_outcome_holds),
 		cmocka_unit_test(test_admin_has_room_when_fronts_have_none),
 		cmocka_unit_test(test_a_clock_that_steps_forward_drops_no_record_of_a_valid_certificate),
+		cmocka_unit_test(test_a_keeper_that_is_never_idle_drops_what_has_ended),
 		cmocka_unit_test(test_a_token_is_spent_once_and_its_key_may_ask_again),
 		cmocka_unit_test(test_a_token_spent_twice_at_once_makes_one_certificate),
 		cmocka_unit_test(test_tokens_are_made_within_limits_and_revoked),
