@@ -103,6 +103,14 @@ void conn_free(struct conn *c)
 
 /* ---- out ---- */
 
+/* Does a call wait for its request or its answer?  A stream with nothing to say is as idle as no call. */
+static bool has_unary(const struct conn *c)
+{
+	for (const struct call *call = c->calls; call != NULL; call = call->next)
+		if (call->method == NULL || !call->method->streaming) return true;
+	return false;
+}
+
 /* Something waits for this peer: it has STALL_MS from the last time it took something.  Or nothing goes on at all. */
 static void update_due(struct conn *c)
 {
@@ -110,7 +118,7 @@ static void update_due(struct conn *c)
 
 	c->progress = false;
 	if (!c->greeted) return; /* the handshake's own limit holds */
-	if (!owed && c->calls == NULL) {
+	if (!owed && !has_unary(c)) {
 		due_add(&c->server->idle, &c->due, clock_mono_us());
 		server_touch_clock(c->server);
 	} else if (!owed) {

@@ -95,12 +95,15 @@ static void on_accept_again(void *ctx)
 static bool make_room(struct server *s)
 {
 	struct due *d;
+	struct conn *c;
 
 	if (s->conn_count < s->o.max_connections) return true;
 	d = due_first(&s->resting);
 	if (d == NULL) return false;
 	due_remove(d);
-	http2_goaway(CONTAINER(d, struct conn, due));
+	c = CONTAINER(d, struct conn, due);
+	if (c->calls == NULL) http2_goaway(c);
+	else conn_kill(c); /* open streams would outlive a GOAWAY */
 	return true;
 }
 

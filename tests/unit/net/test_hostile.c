@@ -331,6 +331,33 @@ static void idle_connection_makes_room(void **state)
 	harness_free(h);
 }
 
+/* Or a few streams that anybody may open hold every connection for ever. */
+static void connection_of_silent_streams_makes_room(void **state)
+{
+	struct harness *h = harness_new(NULL, (struct server_options){ .max_connections = 1, .max_streams = 10, .handshake_ms = 5000 });
+	struct raw *silent, *next;
+
+	(void)state;
+	h->server->idle.delay_us = 100000;
+	harness_start(h);
+	silent = raw_open(h);
+	raw_headers(silent, 1, 0, (struct raw_request){ .path = "/t/Stream" });
+	raw_headers(silent, 3, 0, (struct raw_request){ .path = "/t/Stream" });
+	raw_message(silent, 3, 0, "x");
+	raw_send(silent);
+	assert_true(harness_reaches(&h->messages, 1));
+	(void)usleep(200000);
+	next = raw_open(h);
+	raw_call(next, 1, "/t/Echo", "x");
+	raw_send(next);
+	raw_expect(next, 1, 200, 0, "in the place of the silent one");
+	assert_true(raw_answer(silent, 0, 3000).closed);
+	assert_true(harness_reaches(&h->gone, 1)); /* the stream that the method knows */
+	raw_close(next);
+	raw_close(silent);
+	harness_free(h);
+}
+
 /* ---- time ---- */
 
 static struct harness *hurried(void)
@@ -480,6 +507,7 @@ int main(void)
 		T(nonsense_is_cut_off),
 		cmocka_unit_test(connections_are_counted),
 		cmocka_unit_test(idle_connection_makes_room),
+		cmocka_unit_test(connection_of_silent_streams_makes_room),
 		cmocka_unit_test(silent_peer_is_cut),
 		cmocka_unit_test(request_that_never_ends_is_answered),
 		cmocka_unit_test(peer_without_window_is_cut),
