@@ -50,6 +50,21 @@ static struct err check_allowed_ids(struct loader *l, const yaml_node_t *root)
 	return OK;
 }
 
+/* Callers are called NAME:SUBJECT in logs, records and bans; those with other evidence spiffe://... and join_token:ID. */
+static struct err check_issuer_names(struct loader *l, const yaml_node_t *root)
+{
+	const yaml_node_t *node = conf_tree_find(l, root, "jwt_issuers");
+	char key[LOADER_QUOTE_MAX];
+	for (uint32_t i = 0; i < l->c->issuer_count; i++) {
+		const char *name = conf_text(l->c, l->c->issuers[i].name);
+		if (strcmp(name, "spiffe") != 0 && strcmp(name, "join_token") != 0) continue;
+		snprintf(key, sizeof(key), "jwt_issuers[%u].name", i);
+		return conf_refuse(l, conf_tree_node(l, node->data.sequence.items.start[i]), key,
+				     "%s is reserved: its callers would read like those of certificates or join tokens", name);
+	}
+	return OK;
+}
+
 /* A token's issuer is looked up by `iss`, and rules name it by `name`: a second entry would never be used. */
 static struct err check_issuers(struct loader *l, const yaml_node_t *root)
 {
@@ -74,5 +89,6 @@ struct err conf_meaning(struct loader *l, const yaml_node_t *root)
 	TRY(check_order(l, root, "auth.token_lifetime", "auth.token_max_lifetime"));
 	TRY(check_tls_files(l, root));
 	TRY(check_allowed_ids(l, root));
+	TRY(check_issuer_names(l, root));
 	return check_issuers(l, root);
 }

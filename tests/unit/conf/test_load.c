@@ -135,6 +135,8 @@ static const struct {
 	{ TD "policy:\n", "signet.yaml:2: policy: expected a list of maps; [] for none" },
 	{ TD "policy: [a]\n", "signet.yaml:2: policy: expected a map in each element of the list" },
 	{ TD "jwt_issuers:\n" ISSUER("a", "x") "  - { name: b }\n", "signet.yaml:4: jwt_issuers[1].issuer: missing; it has no default" },
+	{ TD "jwt_issuers:\n" ISSUER("spiffe", "x"), "signet.yaml:3: jwt_issuers[0].name: spiffe is reserved: its callers would read like those of certificates or join tokens" },
+	{ TD "jwt_issuers:\n" ISSUER("join_token", "x"), "signet.yaml:3: jwt_issuers[0].name: join_token is reserved: its callers would read like those of certificates or join tokens" },
 	{ TD "jwt_issuers:\n" ISSUER("a", "x") ISSUER("a", "y"), "signet.yaml:4: jwt_issuers[1].name: \"a\" is that of jwt_issuers[0] too" },
 	{ TD "jwt_issuers:\n" ISSUER("a", "x") ISSUER("b", "x"), "signet.yaml:4: jwt_issuers[1].issuer: \"x\" is that of jwt_issuers[0] too" },
 	{ TD "jwt_issuers: [{ name: a, issuer: x, jwks_file: /j, audiences: [] }]\n", "signet.yaml:2: jwt_issuers[0].audiences: may not be empty" },
