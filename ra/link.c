@@ -10,11 +10,14 @@
 
 #define FLAGS_OFFSET 8 /* of wire_issue.flags in its encoding: after the u64 id */
 
+#define TOKEN_SHARE 4 /* one slot in so many may be a token's: anybody can ask for one; ours */
+
 struct question {
 	link_done *done; /* NULL: free slot */
 	void *user;
 	uint32_t generation; /* the upper half of the id: an old answer finds nobody */
 	uint32_t next_free;
+	bool token;
 	int64_t asked_us;
 };
 
@@ -24,7 +27,7 @@ struct link {
 	struct metrics *metrics;
 	struct link_events events;
 	struct buf held; /* the newest FRONT_ISSUE, not yet in the channel: it may turn out to be the last */
-	size_t pending, max;
+	size_t pending, tokens, max;
 	uint32_t free_head;
 	bool lost;
 	struct question slots[];
@@ -65,6 +68,8 @@ static struct err slot_take(struct link *l, link_done *done, void *user, uint64_
 static void slot_release(struct link *l, uint32_t i)
 {
 	l->slots[i].done = NULL;
+	l->tokens -= l->slots[i].token;
+	l->slots[i].token = false;
 	l->slots[i].next_free = l->free_head;
 	l->free_head = i;
 	metric_set(l->metrics, M_PENDING, --l->pending);
@@ -121,7 +126,13 @@ struct err link_token(struct link *l, const uint8_t hash[32], link_done *done, v
 	struct err e;
 	uint64_t id;
 
+	if (l->tokens >= (l->max + TOKEN_SHARE - 1) / TOKEN_SHARE) {
+		metric_inc(l->metrics, M_OVERLOADED);
+		FAIL(ERR_RESOURCE_EXHAUSTED, "front: too many join tokens wait for the keeper");
+	}
 	TRY(slot_take(l, done, user, &id));
+	l->slots[(uint32_t)id].token = true;
+	l->tokens++;
 	e = wire_put_u64(&out, id);
 	if (e.code == ERR_OK) e = buf_put(&out, hash, 32);
 	if (e.code == ERR_OK) e = chan_put(l->chan, FRONT_TOKEN, buf_view(&out));

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "ra/link.h"
 
-#define MAX_PENDING 4
+#define MAX_PENDING 8 /* and so two about tokens */
 
 struct keeper { /* what it heard */
 	struct chan *chan;
@@ -284,13 +284,28 @@ static void test_more_questions_than_slots_are_refused_at_once(void **state)
 {
 	struct fixture *f = *state;
 
-	for (int i = 0; i < MAX_PENDING; i++) assert_int_equal(ask(f).code, ERR_OK);
+	for (int i = 0; i < MAX_PENDING; i++) assert_int_equal(ask_issue(f).code, ERR_OK);
 	assert_int_equal(ask(f).code, ERR_RESOURCE_EXHAUSTED);
 	assert_int_equal(ask_issue(f).code, ERR_RESOURCE_EXHAUSTED);
 	flush_and_listen(f);
 	refuse(f, f->keeper.ids[0], REASON_RATE);
 	turn(f);
 	assert_int_equal(ask(f).code, ERR_OK);
+}
+
+/* Strangers who ask for tokens leave room for those who are known. */
+static void test_tokens_have_their_share_of_the_slots(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < MAX_PENDING / 4; i++) assert_int_equal(ask(f).code, ERR_OK);
+	assert_int_equal(ask(f).code, ERR_RESOURCE_EXHAUSTED);
+	assert_int_equal(ask_issue(f).code, ERR_OK);
+	flush_and_listen(f);
+	refuse(f, f->keeper.ids[0], REASON_RATE);
+	turn(f);
+	assert_int_equal(ask(f).code, ERR_OK);
+	assert_int_equal(ask(f).code, ERR_RESOURCE_EXHAUSTED);
 }
 
 static void test_question_asked_in_an_answer(void **state)
@@ -311,7 +326,7 @@ static void test_dead_keeper_is_told_once_and_questions_are_answered_at_the_end(
 {
 	struct fixture *f = *state;
 
-	for (int i = 0; i < MAX_PENDING; i++) assert_int_equal((i % 2 == 0 ? ask(f) : ask_issue(f)).code, ERR_OK);
+	for (int i = 0; i < MAX_PENDING; i++) assert_int_equal((i % 4 == 0 ? ask(f) : ask_issue(f)).code, ERR_OK);
 	link_flush(f->link);
 	chan_free(MOVE(f->keeper.chan));
 	turn(f);
@@ -391,6 +406,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_old_answer_does_not_reach_the_next_question, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slot_beyond_the_table_ends_the_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_questions_than_slots_are_refused_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tokens_have_their_share_of_the_slots, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_question_asked_in_an_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_keeper_is_told_once_and_questions_are_answered_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_question_to_a_dead_keeper_is_refused, setup, teardown),
