@@ -402,7 +402,8 @@ struct err chan_memfd_map(int fd, size_t max, struct bytes *out)
 	if (seals < 0 || (seals & SEALS) != SEALS) FAIL(ERR_INVALID_ARGUMENT, "chan: memory that is not sealed");
 	if (fstat(fd, &st) != 0 || st.st_size <= 0 || (uint64_t)st.st_size > max)
 		FAIL(ERR_INVALID_ARGUMENT, "chan: sealed memory of a wrong size");
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	/* private: before Linux 6.7 a shared mapping of a write-sealed descriptor that is open for writing is refused (EPERM) */
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED) FAIL_BY(ERR_RESOURCE_EXHAUSTED, "chan: cannot map sealed memory", errno);
 	*out = BYTES(p, (size_t)st.st_size);
 	return OK;

@@ -59,9 +59,10 @@ bool chan_wants_write(struct chan *c);
 
 /* A connected pair: both ends close-on-exec. */
 struct err chan_pair(int fds[2]);
-/* A sealed memfd with these bytes (name is for /proc only). */
+/* A sealed memfd with these bytes (name is for /proc only).  UNAVAILABLE: none can be made; RESOURCE_EXHAUSTED: no room. */
 struct err chan_memfd(const char *name, struct bytes content, int *fd);
-/* Map a sealed memfd from a peer read-only: checks the seals and 1..max bytes.  munmap() it. */
+/* Map a sealed memfd from a peer read-only; munmap() it.  INVALID_ARGUMENT: a seal is missing, or not 1..max bytes;
+ * RESOURCE_EXHAUSTED: no address space. */
 struct err chan_memfd_map(int fd, size_t max, struct bytes *out);
 
 #endif

@@ -1,16 +1,12 @@
 #include "conf/conf.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
-#include "base/own.h"
+#include "base/chan.h"
 #include "conf/schema.h"
 
-#define CONF_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define CONF_IMAGE_MAX (sizeof(struct conf) + CONF_POOL_MAX)
 
 const char *conf_text(const struct conf *c, conf_str s)
@@ -32,27 +28,9 @@ bool conf_list_has(const struct conf *c, struct conf_list list, const char *valu
 	return false;
 }
 
-static struct err write_all(int fd, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-		if (n < 0 && errno == EINTR) continue;
-		if (n <= 0) FAIL_BY(ERR_UNAVAILABLE, "conf: cannot write the image", errno);
-		p += n;
-		len -= (size_t)n;
-	}
-	return OK;
-}
-
 struct err conf_seal(const struct conf *c, int *fd)
 {
-	AUTO(fd) int memfd = memfd_create("signet-conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (memfd < 0) FAIL_BY(ERR_UNAVAILABLE, "conf: memfd_create failed", errno);
-	TRY(write_all(memfd, c, c->size));
-	if (fcntl(memfd, F_ADD_SEALS, CONF_SEALS) != 0) FAIL_BY(ERR_UNAVAILABLE, "conf: cannot seal the image", errno);
-	*fd = MOVE_FD(memfd);
-	return OK;
+	return chan_memfd("signet-conf", BYTES(c, c->size), fd);
 }
 
 /* ---- what conf_map() believes: nothing, until every value has been compared with the schema ---- */
@@ -151,20 +129,14 @@ static bool image_ok(const struct conf *c, size_t size)
 
 struct err conf_map(int fd, const struct conf **out)
 {
-	struct stat st;
-	int seals = fcntl(fd, F_GET_SEALS);
-	/* without its seals somebody could change it after it was checked */
-	if (seals < 0 || (seals & CONF_SEALS) != CONF_SEALS) FAIL(ERR_DATA_LOSS, "conf: the image is not sealed");
-	if (fstat(fd, &st) != 0 || st.st_size < (off_t)sizeof(struct conf) || st.st_size > (off_t)CONF_IMAGE_MAX)
-		FAIL(ERR_DATA_LOSS, "conf: the image has a wrong size");
-	/* private: the kernel refuses a shared mapping of a write-sealed descriptor that is open for writing */
-	const struct conf *c = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (c == MAP_FAILED) FAIL_BY(ERR_DATA_LOSS, "conf: cannot map the image", errno);
-	if (!image_ok(c, (size_t)st.st_size)) {
-		munmap((void *)(uintptr_t)c, (size_t)st.st_size);
+	struct bytes image;
+	struct err e = chan_memfd_map(fd, CONF_IMAGE_MAX, &image);
+	if (e.code != ERR_OK) return (struct err){ .code = ERR_DATA_LOSS, .reason = e.reason, .cause = e.cause };
+	if (!image_ok((const void *)image.data, image.len)) {
+		munmap((void *)(uintptr_t)image.data, image.len);
 		FAIL(ERR_DATA_LOSS, "conf: the image is damaged");
 	}
-	*out = c;
+	*out = (const void *)image.data;
 	return OK;
 }
 

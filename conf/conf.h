@@ -112,7 +112,7 @@ const char *conf_text(const struct conf *c, conf_str s);
 const char *conf_item(const struct conf *c, struct conf_list list, uint32_t i);
 bool conf_list_has(const struct conf *c, struct conf_list list, const char *value);
 
-/* Put the image into a sealed memfd; the descriptor is the caller's.  UNAVAILABLE on a system error. */
+/* Put the image into a sealed memfd; the descriptor is the caller's.  Fails as chan_memfd(). */
 struct err conf_seal(const struct conf *c, int *fd);
 /* Map a sealed image read-only and check version, size, every offset and count.  DATA_LOSS otherwise. */
 struct err conf_map(int fd, const struct conf **out);
