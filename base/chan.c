@@ -59,6 +59,13 @@ struct err chan_new(int fd, const struct chan_rule *rules, size_t rule_count, vo
 	return OK;
 }
 
+static void queued_free(struct queued *q)
+{
+	if (q->fd >= 0) close(q->fd);
+	explicit_bzero(q->data, q->len);
+	free(q);
+}
+
 void chan_free(struct chan *c)
 {
 	if (c == NULL) return;
@@ -66,8 +73,7 @@ void chan_free(struct chan *c)
 		struct queued *q = c->head;
 
 		c->head = q->next;
-		if (q->fd >= 0) close(q->fd);
-		free(q);
+		queued_free(q);
 	}
 	close(c->fd);
 	pthread_mutex_destroy(&c->lock);
@@ -169,6 +175,7 @@ static struct err chan_receive_one(struct chan *c, bool *empty)
 	struct iovec iov = { .iov_base = c->in, .iov_len = sizeof(c->in) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	AUTO(fd) int fd = -1;
+	struct err e;
 	ssize_t n;
 
 	m.msg_control = control.bytes;
@@ -179,7 +186,9 @@ static struct err chan_receive_one(struct chan *c, bool *empty)
 	if (n <= 0) FAIL_BY(ERR_UNAVAILABLE, "chan: peer is gone", n < 0 ? errno : 0);
 	if (take_descriptors(&m, &fd) > 1 || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
 		FAIL(ERR_INVALID_ARGUMENT, "chan: frame too large or too many descriptors");
-	return chan_take_frame(c, BYTES(c->in, (size_t)n), &fd);
+	e = chan_take_frame(c, BYTES(c->in, (size_t)n), &fd);
+	explicit_bzero(c->in, (size_t)n); /* join tokens and their callers' secrets pass here, and nobody knows when the next frame comes */
+	return e;
 }
 
 static struct err state_of(struct chan *c)
@@ -265,8 +274,7 @@ static struct err flush_queue(struct chan *c)
 		c->head = q->next;
 		if (c->head == NULL) c->tail = &c->head;
 		c->queued_bytes -= q->len;
-		if (q->fd >= 0) close(q->fd);
-		free(q);
+		queued_free(q);
 	}
 	return OK;
 }
@@ -281,12 +289,19 @@ static struct err emit(struct chan *c, const uint8_t *data, size_t len, int fd)
 	return sent > 0 ? OK : queue_frame(c, data, len, fd);
 }
 
+/* What is under construction. */
+static struct err emit_out(struct chan *c, int fd)
+{
+	struct err e = emit(c, c->out, c->out_len, fd);
+
+	explicit_bzero(c->out, c->out_len);
+	c->out_len = 0;
+	return e;
+}
+
 static struct err emit_frame(struct chan *c)
 {
-	size_t len = c->out_len;
-
-	c->out_len = 0;
-	return len == 0 ? flush_queue(c) : emit(c, c->out, len, -1);
+	return c->out_len == 0 ? flush_queue(c) : emit_out(c, -1);
 }
 
 static void append(struct chan *c, uint16_t type, struct bytes payload)
@@ -307,10 +322,7 @@ static struct err put_locked(struct chan *c, uint16_t type, struct bytes payload
 	if (payload.len > CHAN_PAYLOAD_MAX) FAIL(ERR_INVALID_ARGUMENT, "chan: message too large");
 	if (fd >= 0 || payload.len + HEADER_LEN > CHAN_FRAME_MAX - c->out_len) TRY(emit_frame(c));
 	append(c, type, payload);
-	if (fd < 0) return OK;
-	payload.len = c->out_len;
-	c->out_len = 0;
-	return emit(c, c->out, payload.len, fd);
+	return fd < 0 ? OK : emit_out(c, fd);
 }
 
 /* A frame that is lost ends the channel, whoever notices: a peer that lives would wait for what was in it. */

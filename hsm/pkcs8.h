@@ -1,7 +1,8 @@
 /* pkcs8.h: PrivateKeyInfo (RFC 5208, RFC 5958) to and from OpenSSL keys; private to hsm/.
  *
  * By hand and not by OpenSSL's decoders: those copy the DER through ordinary heap that they free unwiped.  Here a private
- * number goes from the caller's buffer straight into OpenSSL's secure heap (if the program has set it up). */
+ * number goes from the caller's buffer straight into OpenSSL's key.  That of an EC key lies in OpenSSL's secure heap (if the
+ * program has set it up); RSA's and Ed25519's lie in the ordinary heap, where OpenSSL 3.0 puts them, and are wiped when freed. */
 #ifndef SIGNET_HSM_PKCS8_H
 #define SIGNET_HSM_PKCS8_H
 

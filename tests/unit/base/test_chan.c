@@ -1,4 +1,5 @@
 /* A channel is a table of what its peer may say; everything else ends it. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -165,6 +166,34 @@ static void test_slow_peer_is_queued_then_given_up(void **state)
 	chan_free(f.here);
 }
 
+/* Join tokens pass: once sent or handled, nothing of a frame lies in the channel's memory. */
+static bool holds(const struct chan *c, const char *secret)
+{
+	return memmem(c, malloc_usable_size((void *)(uintptr_t)c), secret, strlen(secret)) != NULL;
+}
+
+static void test_a_frame_leaves_nothing_behind(void **state)
+{
+	static const char secret[] = "sgt1_what-nobody-else-may-see";
+	struct fixture f = begin();
+	struct peer other = { 0 };
+	struct chan *there;
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(chan_new(f.there, rules, ARRAY_LEN(rules), &other, &there).code, ERR_OK);
+	assert_int_equal(chan_put(there, HELLO, BYTES("hi", 2)).code, ERR_OK);
+	assert_int_equal(chan_put(there, DATA, bytes_str(secret)).code, ERR_OK);
+	assert_true(holds(there, secret));
+	assert_int_equal(chan_flush(there).code, ERR_OK);
+	assert_false(holds(there, secret));
+	assert_int_equal(chan_receive(f.here, 1, &n).code, ERR_OK);
+	assert_int_equal(n, 1);
+	assert_false(holds(f.here, secret));
+	chan_free(there);
+	chan_free(f.here);
+}
+
 static void test_only_sealed_memory_is_mapped(void **state)
 {
 	struct bytes content;
@@ -190,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_descriptor_travels_alone_and_once),
 		cmocka_unit_test(test_slow_peer_is_queued_then_given_up),
+		cmocka_unit_test(test_a_frame_leaves_nothing_behind),
 		cmocka_unit_test(test_only_sealed_memory_is_mapped),
 	};
 
