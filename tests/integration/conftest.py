@@ -1,6 +1,6 @@
 import pytest
 
-from harness import SANITIZED, Signet
+from harness import SANITIZED, Signet, points_build
 
 
 def pytest_configure(config):
@@ -17,3 +17,8 @@ def signet():
     """A daemon with the smallest configuration: a trust domain."""
     with Signet() as s:
         yield s
+
+
+@pytest.fixture(scope="session")
+def points():
+    return points_build()

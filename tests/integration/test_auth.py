@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import hmac
 import json
+import signal
 import ssl
 import time
 
@@ -222,6 +223,24 @@ def test_kubernetes_built_in_rule_gives_the_service_accounts_id():
         assert denied == (Code.PERMISSION_DENIED, "request denied by policy"), "the built-in rules know only Kubernetes"
         impersonation = refusal(s, token=CLUSTER.token(account("istio-system:ztunnel")), metadata={"ImpersonatedIdentity": ID})
         assert impersonation == NOT_YOU, "a right that nobody has by default"
+
+
+def test_new_key_set_is_taken_on_hup_and_tokens_of_the_old_one_end():
+    s = Signet(CONFIG)
+    for i in [*ISSUERS.values(), CLUSTER, STRICT]:
+        i.write(s.dir)
+    new = Issuer(ES.url, kid="k2")
+    old_token, new_token = (i.token({"sub": "me", "aud": "signet"}) for i in (ES, new))
+    with s:
+        assert s.ask(CSR, token=old_token) and refusal(s, token=new_token) == FAILED
+        new.write(s.dir)
+        s.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: s.events("reloaded"))
+        assert s.ask(CSR, token=new_token) and refusal(s, token=old_token) == FAILED
+        (s.dir / "es256.jwks").write_text('{"keys": []}')
+        s.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(s.events("reloaded")) == 2)
+        assert refusal(s, token=new_token) == FAILED, "an issuer that has withdrawn all keys"
 
 
 # ---- client certificates ----

@@ -24,6 +24,10 @@ from tokens import Issuer
 ID = "spiffe://example.org/ns/web/sa/shop"
 ISSUER = Issuer("https://issuer.example/cluster")
 ROLES = ("keeper", "front", "admin")
+TOKEN = ISSUER.token({"sub": "system:serviceaccount:web:shop", "aud": "istio-ca"})
+JWT_CONFIG = """jwt_issuers:
+  - { name: cluster, issuer: https://issuer.example/cluster, jwks_file: @DIR@/cluster.jwks, audiences: [istio-ca], kind: kubernetes }
+"""
 KEY = make_key()
 CSR = make_csr(KEY, ID)
 Code = grpc.StatusCode
@@ -253,6 +257,17 @@ def test_serving_certificate_lives_as_configured_and_is_new_after_every_start():
         assert served(s).serial_number != cert.serial_number
 
 
+def test_serving_certificate_renews_itself_and_open_connections_go_on(points):
+    with Signet(build=points, env={"SIGNET_TEST_RENEW_MS": "300"}) as s, Raw(s) as raw:
+        serials = {served(s).serial_number}
+        wait_for(lambda: serials.add(served(s).serial_number) or len(serials) >= 4)
+        assert raw.call(encode_request(CSR), s.token(ID)).status == 0
+        assert all(r["evidence"] == "daemon" for r in s.records()[:4])
+        verify = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{s.port}", "-alpn", "h2", "-verify_return_error", "-CAfile",
+                                 "/dev/stdin"], input=s.roots().encode(), capture_output=True, timeout=20)
+        assert b"Verify return code: 0" in verify.stdout
+
+
 def test_serving_certificate_from_files():
     outside = Forger()
     key, cert = outside.leaf([], dns=["localhost", "ca.corp.example"])
@@ -339,15 +354,10 @@ def test_connections_over_the_limit_are_closed_at_once_and_slow_ones_in_time():
 
 
 def test_rate_of_one_front_is_bounded():
-    s = Signet("""listen: { address: '127.0.0.1:@PORT@', fronts: 1 }
-ca: { rate_per_front: 5 }
-jwt_issuers:
-  - { name: cluster, issuer: https://issuer.example/cluster, jwks_file: @DIR@/cluster.jwks, audiences: [istio-ca], kind: kubernetes }
-""")
+    s = Signet(JWT_CONFIG + "listen: { address: '127.0.0.1:@PORT@', fronts: 1 }\nca: { rate_per_front: 5 }\n")
     ISSUER.write(s.dir)
-    token = ISSUER.token({"sub": "system:serviceaccount:web:shop", "aud": "istio-ca"})
     with s, Raw(s) as raw:
-        streams = [raw.begin(token) for _ in range(40)]
+        streams = [raw.begin(TOKEN) for _ in range(40)]
         for stream in streams:
             raw.send(stream, frame(encode_request(CSR)))
         answers = [raw.wait(stream) for stream in streams]
@@ -355,7 +365,23 @@ jwt_issuers:
         assert set(codes) == {0, 8} and 1 <= codes.count(0) <= 15
         assert {a.message for a in answers if a.status == 8} == {"CSR signing error (keeper: too many requests)"}
         time.sleep(1.1)
-        assert raw.call(encode_request(CSR), token).status == 0
+        assert raw.call(encode_request(CSR), TOKEN).status == 0
+
+
+def test_requests_past_the_bound_are_refused_at_once_and_the_others_are_answered():
+    s = Signet(JWT_CONFIG + "listen: { address: '127.0.0.1:@PORT@', fronts: 1, max_pending: 4 }\n")
+    ISSUER.write(s.dir)
+    with s, Raw(s) as raw:
+        streams = [raw.begin(TOKEN) for _ in range(60)]
+        for stream in streams:
+            raw.h2.send_data(stream, frame(encode_request(CSR)), end_stream=True)
+        raw.flush()
+        answers = [raw.wait(stream) for stream in streams]
+        codes = [a.status for a in answers]
+        assert set(codes) == {0, 8} and codes.count(0) >= 4
+        assert len(s.records(spiffe_id=ID)) == codes.count(0)
+        assert s.metric("signet_requests_overloaded_total") == codes.count(8)
+        assert raw.call(encode_request(CSR), TOKEN).status == 0
 
 
 # ---- metrics, health, log ----
@@ -416,9 +442,7 @@ def test_health_without_a_ready_front_is_not_ready():
 
 
 def test_log_is_json_line_by_line_and_holds_no_secret():
-    s = Signet("""jwt_issuers:
-  - { name: cluster, issuer: https://issuer.example/cluster, jwks_file: @DIR@/cluster.jwks, audiences: [istio-ca], kind: kubernetes }
-""")
+    s = Signet(JWT_CONFIG)
     ISSUER.write(s.dir)
     with s:
         jwt = ISSUER.token({"sub": "system:serviceaccount:web:shop", "aud": "istio-ca"})

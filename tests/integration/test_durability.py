@@ -8,7 +8,7 @@ import time
 import grpc
 import pytest
 
-from harness import (BUILD, PATH, SANITIZED, Signet, certs_of, decode_response, encode_request, make_csr, make_key, san_uris, serial_hex,
+from harness import (PATH, Signet, certs_of, decode_response, encode_request, make_csr, make_key, san_uris, serial_hex,
                      wait_for)
 from tokens import Issuer
 
@@ -22,16 +22,6 @@ TOKENS = 60
 CSR = make_csr(make_key())
 Code = grpc.StatusCode
 NO_ROOM = {f"CSR signing error (keeper: {text})" for text in ("the record could not be made durable", "the record store is full")}
-
-
-@pytest.fixture(scope="module")
-def points():
-    """The programs with points to be killed at; sanitized builds have them anyway."""
-    if SANITIZED:
-        return BUILD
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "VARIANT"}
-    subprocess.run(["make", "-s", "-j2", "VARIANT=points", "all"], check=True, cwd=BUILD.parent.parent, env=env)
-    return BUILD.parent / "points"
 
 
 def daemon(**more):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import BIN, BUILD, SANITIZED, Signet, free_port, wait_for
+from harness import BIN, SANITIZED, Signet, free_port, wait_for
 
 SIGSYS = 31
 ROLES = ("keeper", "front", "admin")
@@ -59,14 +59,6 @@ def unstarted():
     yield make
     for s in made:
         s.__exit__()
-
-
-@pytest.fixture(scope="module")
-def points():
-    """The release programs with hooks for tests (never installed)."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "VARIANT"}
-    subprocess.run(["make", "-s", "-j2", "VARIANT=points", "all"], check=True, cwd=BUILD.parent.parent, env=env)
-    return BUILD.parent / "points"
 
 
 # ---- starting ----
@@ -180,6 +172,7 @@ def test_a_child_has_no_environment(signet):
         assert pathlib.Path(f"/proc/{signet.pids(role)[0]}/environ").read_bytes() == b""
 
 
+@pytest.mark.release
 def test_the_sandbox_kills_a_keeper_that_calls_socket(points, unstarted):
     s = unstarted(build=points, env={"SIGNET_TEST_SOCKET": "1"})
     s.spawn()
