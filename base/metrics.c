@@ -35,6 +35,12 @@ void metric_observe(struct metrics *m, enum histogram h, int64_t us)
 	atomic_fetch_add_explicit(&m->histogram[h].sum_us, us > 0 ? (uint64_t)us : 0, memory_order_relaxed);
 }
 
+void metrics_let_go(struct metrics *m)
+{
+	for (enum metric i = 0; i < METRIC_COUNT; i++)
+		if (infos[i].kind == METRIC_GAUGE_SUM) metric_set(m, i, 0);
+}
+
 struct err metrics_create(int *out)
 {
 	AUTO(fd) int fd = memfd_create("signet-metrics", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -86,6 +86,9 @@ static inline void metric_set(struct metrics *m, enum metric i, uint64_t v)
 }
 void metric_observe(struct metrics *m, enum histogram h, int64_t us);
 
+/* The process has ended: what it held (METRIC_GAUGE_SUM: connections, requests) it holds no longer. */
+void metrics_let_go(struct metrics *m);
+
 /* A fresh page: its descriptor is the caller's. */
 struct err metrics_create(int *fd);
 /* Map a page (writable or not); an unwritten page reads as zeros.  Kept until the process ends. */

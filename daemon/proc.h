@@ -18,6 +18,7 @@ struct proc {
 	pid_t pid;             /* 0: not running */
 	struct chan *control;  /* NULL: not running, or it closed its end */
 	int metrics;           /* its page's descriptor, for all its lives */
+	struct metrics *page;  /* mapped when it ends for the first time */
 	bool ready;            /* CONTROL_READY was heard */
 	bool news;             /* ready, ended or started since the owner last looked */
 	bool reload;           /* to be started again at once when it has ended */

@@ -202,6 +202,19 @@ def test_front_and_admin_are_started_again():
         assert s.process.poll() is None
 
 
+def test_what_a_killed_front_held_is_counted_no_longer():
+    with Signet("listen: { address: '127.0.0.1:@PORT@', fronts: 1 }\n") as s:
+        started(s)
+        with socket.create_connection(("127.0.0.1", s.port)):
+            wait_for(lambda: s.metric("signet_connections") == 1)
+            assert s.metric("signet_fronts_serving") == 1
+            accepted, front = s.metric("signet_connections_total"), s.pids("front")[0]
+            os.kill(front, signal.SIGKILL)
+            wait_for(lambda: s.metric("signet_process_restarts_total") == 1 and s.metric("signet_fronts_serving") == 1)
+            assert s.metric("signet_connections") == 0
+            assert s.metric("signet_connections_total") == accepted
+
+
 def test_a_dead_keeper_ends_the_daemon_with_3():
     with Signet() as s:
         os.kill(s.pids("keeper")[0], signal.SIGKILL)
