@@ -23,6 +23,8 @@ struct client_conn {
 void client_say(struct client_conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Until the socket is ready for `events` of poll(); DEADLINE_EXCEEDED. */
 struct err client_wait(struct client_conn *c, short events);
+/* DEADLINE_EXCEEDED, and says so. */
+struct err client_late(struct client_conn *c);
 struct err client_connect(struct client_conn *c);
 struct err client_handshake(struct client_conn *c);
 struct err client_exchange(struct client_conn *c, const char *path, struct bytes message, struct buf *reply,

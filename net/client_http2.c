@@ -10,6 +10,7 @@
 #define CLIENT_MESSAGE_MAX (16 * 1024 * 1024) /* bytes of an answer; ours, the caller's buffer has its own bound */
 #define CLIENT_HEADERS_MAX 32                 /* extra headers; ours */
 #define CLIENT_WINDOW (1024 * 1024)           /* bytes; ours */
+#define DEADLINE_EARLY_US (100 * 1000)        /* by so much the server's clock may run ahead of ours; ours */
 
 struct exchange {
 	struct client_conn *conn;
@@ -246,10 +247,22 @@ static struct err receive_some(struct exchange *x)
 	return x->failure;
 }
 
+/* We send our deadline along, so the server's clock may meet it first: it says so, or cancels the stream (grpc-go does). */
+static bool is_late(const struct exchange *x)
+{
+	if (x->has_status) return x->status->code == ERR_DEADLINE_EXCEEDED;
+	return x->stream_error == NGHTTP2_CANCEL && clock_mono_us() + DEADLINE_EARLY_US >= x->conn->deadline_us;
+}
+
 static struct err judge(struct exchange *x)
 {
 	char text[64];
 
+	if (is_late(x)) return client_late(x->conn);
+	if (!x->has_status && x->stream_error == NGHTTP2_REFUSED_STREAM) { /* RFC 9113 s8.7: nothing was done */
+		client_say(x->conn, "%s:%s takes no more requests now", x->conn->host, x->conn->port);
+		FAIL(ERR_UNAVAILABLE, "client: stream refused");
+	}
 	if (x->http_status == 0) {
 		(void)snprintf(text, sizeof(text), "stream reset, code %u", x->stream_error);
 		return not_grpc(x, text);

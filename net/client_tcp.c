@@ -21,6 +21,12 @@ void client_say(struct client_conn *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+struct err client_late(struct client_conn *c)
+{
+	client_say(c, "no answer from %s:%s within %lld ms", c->host, c->port, (long long)c->options->timeout_ms);
+	FAIL(ERR_DEADLINE_EXCEEDED, "client: deadline exceeded");
+}
+
 struct err client_wait(struct client_conn *c, short events)
 {
 	struct pollfd p = { .fd = c->fd, .events = events };
@@ -33,8 +39,7 @@ struct err client_wait(struct client_conn *c, short events)
 	} while (left > 0 && (n == 0 || (n < 0 && errno == EINTR)));
 	if (n > 0) return OK;
 	if (n < 0) FAIL_BY(ERR_INTERNAL, "client: poll", errno);
-	client_say(c, "no answer from %s:%s within %lld ms", c->host, c->port, (long long)c->options->timeout_ms);
-	FAIL(ERR_DEADLINE_EXCEEDED, "client: deadline exceeded");
+	return client_late(c);
 }
 
 static struct err connected(struct client_conn *c)
