@@ -271,6 +271,7 @@ def clients():
         (WORK / "scratch").mkdir()
         (WORK / "case.json").write_text(json.dumps(case))
         tool("go clients", WORK / "interop-go", "client", WORK / "case.json")
+        tool("go server", WORK / "interop-go", "server", s.bin / "signet", WORK / "scratch")
 
         def same_children():
             after = {role: sorted(s.pids(role)) for role in children}
