@@ -170,11 +170,21 @@ static bool in_any_range(const struct limits *l, struct bytes address)
 	return false;
 }
 
+/* ::ffff:0:0/96 (RFC 4291 s2.5.5.2).  Verifiers take such an address for the IPv4 one (Go's net.IP.Equal does), so as IPv6 it
+ * would pass by every limit and reservation of IPv4 addresses. */
+static bool is_ipv4_mapped(struct bytes address)
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	return address.len == 16 && memcmp(address.data, prefix, sizeof(prefix)) == 0;
+}
+
 enum keeper_reason limits_check_name(const struct limits *l, const struct wire_name *name)
 {
 	const struct conf *conf = l->conf;
 
 	if (is_serving_name(l, name)) return REASON_RESERVED_NAME;
+	if (name->tag == WIRE_TAG_IP && is_ipv4_mapped(name->value)) return REASON_LIMIT_NAME;
 	if (name->tag == WIRE_TAG_IP) return in_any_range(l, name->value) ? REASON_NONE : REASON_LIMIT_NAME;
 	if (name->tag != WIRE_TAG_DNS || !dns_well_formed(name->value)) return REASON_LIMIT_NAME;
 	if (matches_any(conf, conf->ca.reserved_names, name->value)) return REASON_RESERVED_NAME;

@@ -93,8 +93,8 @@ static const struct schema_item top_items[] = {
 	  .help = "Patterns of the SPIFFE IDs that this CA may issue at all, whatever policy says: the process that holds the key "
 		  "checks them by itself. '*' matches within one path segment, '**' across segments." },
 	{ "ca.allow_dns_names", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_dns_names), .check = schema_check_pattern,
-	  .help = "Patterns of the DNS names that this CA may put into workload certificates. None by default: a mesh works by "
-		  "SPIFFE IDs alone." },
+	  .help = "Patterns of the DNS names that this CA may put into workload certificates; '*' matches dots too. None by "
+		  "default: a mesh works by SPIFFE IDs alone." },
 	{ "ca.allow_ip_ranges", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_ip_ranges), .check = schema_check_cidr,
 	  .help = "Networks (10.0.0.0/8, fd00::/8) whose addresses this CA may put into workload certificates. None by default." },
 	{ "ca.reserved_names", SCHEMA_TEXTS, 0, 256, RESERVED_NAMES, AT(conf, ca.reserved_names), .check = schema_check_pattern,

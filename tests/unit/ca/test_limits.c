@@ -116,6 +116,19 @@ static void test_names(void **state)
 	conf_free(conf);
 }
 
+static void test_ipv4_in_ipv6_is_refused_also_where_all_of_ipv6_is_allowed(void **state)
+{
+	struct conf *conf;
+	AUTO(limits) struct limits *l = limits_of(ORG "ca: { allow_ip_ranges: ['::/0'] }\n", &conf);
+	struct wire_name mapped = { WIRE_TAG_IP, BYTES("\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16) };
+	struct wire_name other = { WIRE_TAG_IP, BYTES("\0\0\0\0\0\0\0\0\0\0\xff\xfe\x7f\0\0\1", 16) };
+
+	(void)state;
+	assert_int_equal(limits_check_name(l, &mapped), REASON_LIMIT_NAME); /* 127.0.0.1 is in tls.names */
+	assert_int_equal(limits_check_name(l, &other), REASON_NONE);
+	conf_free(conf);
+}
+
 static void test_no_name_is_allowed_by_default(void **state)
 {
 	struct conf *conf;
@@ -268,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spiffe_ids),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_ipv4_in_ipv6_is_refused_also_where_all_of_ipv6_is_allowed),
 		cmocka_unit_test(test_no_name_is_allowed_by_default),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_rate_holds_one_second_and_fills_steadily),
