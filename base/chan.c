@@ -187,7 +187,8 @@ static struct err chan_receive_one(struct chan *c, bool *empty)
 	if (take_descriptors(&m, &fd) > 1 || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
 		FAIL(ERR_INVALID_ARGUMENT, "chan: frame too large or too many descriptors");
 	e = chan_take_frame(c, BYTES(c->in, (size_t)n), &fd);
-	explicit_bzero(c->in, (size_t)n); /* join tokens and their callers' secrets pass here, and nobody knows when the next frame comes */
+	/* Join tokens and their callers' secrets pass here, and nobody knows when the next frame comes. */
+	explicit_bzero(c->in, (size_t)n);
 	return e;
 }
 
