@@ -57,12 +57,8 @@ static void add_serving_name(struct limits *l, const char *text)
 
 static void set_key_types(struct limits *l)
 {
-	static const struct { const char *name; enum key_type type; } names[] = {
-		{ "p256", KEY_P256 }, { "p384", KEY_P384 }, { "ed25519", KEY_ED25519 }, { "rsa", KEY_RSA },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		l->key_types[names[i].type] = conf_list_has(l->conf, l->conf->cert.key_types, names[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(l->key_types); i++)
+		l->key_types[i] = conf_list_has(l->conf, l->conf->cert.key_types, key_type_conf_name((enum key_type)i));
 }
 
 struct err limits_new(const struct conf *conf, struct limits **out)

@@ -8,6 +8,7 @@
 #include "cli/run.h"
 #include "cli/text.h"
 #include "conf/load.h"
+#include "key/key.h"
 #include "policy/policy.h"
 
 struct question {
@@ -79,20 +80,13 @@ static enum cli_exit read_csr(const struct cli *c, struct question *q, const cha
 
 static enum cli_exit choose_key(const struct cli *c, struct question *q)
 {
-	static const struct {
-		const char *name;
-		enum key_type type;
-		unsigned bits;
-	} types[] = {
-		{ "p256", KEY_P256, 256 }, { "p384", KEY_P384, 384 }, { "ed25519", KEY_ED25519, 256 }, { "rsa", KEY_RSA, 2048 }
-	};
 	const char *name = cli_value(c, "key-type"), *csr = cli_value(c, "csr");
 
 	if (name != NULL && csr != NULL) return cli_fail(c, CLI_USAGE, "--csr and --key-type both name the key; give one");
 	if (csr != NULL) return read_csr(c, q, csr);
-	for (size_t i = 0; name != NULL && i < ARRAY_LEN(types); i++) {
-		if (strcmp(types[i].name, name) != 0) continue;
-		q->key = (struct key_info){ .type = types[i].type, .bits = types[i].bits };
+	for (enum key_type type = KEY_NONE; name != NULL && type <= KEY_RSA; type++) {
+		if (strcmp(key_type_conf_name(type), name) != 0) continue;
+		q->key = (struct key_info){ .type = type }; /* policy looks at nothing else of it */
 		q->request.key = &q->key;
 	}
 	return CLI_OK;

@@ -132,6 +132,15 @@ const char *key_type_name(enum key_type type)
 	return (size_t)type < ARRAY_LEN(names) ? names[type] : "none";
 }
 
+const char *key_type_conf_name(enum key_type type)
+{
+	static const char *const names[] = {
+		[KEY_P256] = "p256", [KEY_P384] = "p384", [KEY_ED25519] = "ed25519", [KEY_RSA] = "rsa",
+	};
+
+	return (size_t)type < ARRAY_LEN(names) && names[type] != NULL ? names[type] : "";
+}
+
 struct err key_id(struct bytes spki, uint8_t out[KEY_ID_LEN])
 {
 	if (SHA256(spki.data, spki.len, out) == NULL) FAIL(ERR_INTERNAL, "key: SHA-256 failed");

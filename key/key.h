@@ -55,6 +55,8 @@ struct key_info {
  * key that is not canonical or of small order.  Whether an EC point is on its curve: key_check(), key_verify(). */
 struct err key_info_parse(struct bytes spki, struct key_info *out);
 const char *key_type_name(enum key_type type);             /* "P-256", "P-384", "P-521", "Ed25519", "RSA", "none" */
+/* As the configuration names a client's key type: "p256", "p384", "ed25519", "rsa"; "" for what no certificate may have. */
+const char *key_type_conf_name(enum key_type type);
 /* SHA-256 of the SPKI. */
 struct err key_id(struct bytes spki, uint8_t out[KEY_ID_LEN]);
 /* RFC 7093 method 1: leftmost 160 bits of SHA-256 of the subjectPublicKey bits: the SKI that we write. */

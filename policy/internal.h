@@ -33,9 +33,6 @@ bool policy_template_next(const char **at, struct bytes *attribute, bool *malfor
 
 /* A workload ID in the trust domain? */
 bool policy_is_workload(struct bytes id, const char *trust_domain);
-/* The name of a client's key type in the configuration; "" for one that no certificate may have. */
-const char *policy_key_name(enum key_type type);
-
 #define POLICY_ISSUER_DEFAULT "default" /* Signet's own CA; what "" asks for */
 
 #endif

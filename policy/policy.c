@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "key/key.h"
 #include "policy/internal.h"
 
 struct decision {
@@ -129,26 +130,10 @@ static void tell_near(struct decision *d)
 		FAIL(ERR_PERMISSION_DENIED, "policy: not allowed");                                                    \
 	} while (0)
 
-const char *policy_key_name(enum key_type type)
-{
-	switch (type) {
-	case KEY_P256:
-		return "p256";
-	case KEY_P384:
-		return "p384";
-	case KEY_ED25519:
-		return "ed25519";
-	case KEY_RSA:
-		return "rsa";
-	default:
-		return ""; /* P-521: key.h */
-	}
-}
-
 static struct err check_key(struct decision *d)
 {
 	if (d->req->key == NULL) return OK;
-	const char *name = policy_key_name(d->req->key->type);
+	const char *name = key_type_conf_name(d->req->key->type);
 	bool ok = conf_list_has(d->conf, d->conf->cert.key_types, name) &&
 		  (d->rule->key_types.count == 0 || conf_list_has(d->conf, d->rule->key_types, name));
 	if (!ok) DENY(d, ": matches, but the key type %s is not allowed; denied\n", name[0] == '\0' ? "of the request" : name);
