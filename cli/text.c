@@ -119,7 +119,8 @@ bool text_parse_time(const char *text, int64_t now, int sign, int64_t *out)
 	return parse_absolute(text, out);
 }
 
-const char *text_when(int64_t t, int64_t now, char out[TEXT_TIME_MAX])
+/* "in 23h", "5m 3s ago", "now". */
+static const char *when_text(int64_t t, int64_t now, char out[TEXT_TIME_MAX])
 {
 	char d[TEXT_TIME_MAX];
 	int64_t ahead = t - now;
@@ -135,7 +136,7 @@ const char *text_time(int64_t t, int64_t now, char out[TEXT_TIME_MAX])
 	char at[CLOCK_TEXT_MAX], when[TEXT_TIME_MAX];
 
 	clock_text(t, at);
-	(void)snprintf(out, TEXT_TIME_MAX, "%s (%.50s)", at, text_when(t, now, when));
+	(void)snprintf(out, TEXT_TIME_MAX, "%s (%.50s)", at, when_text(t, now, when));
 	return out;
 }
 

@@ -19,8 +19,6 @@ bool text_parse_time(const char *text, int64_t now, int sign, int64_t *out);
 const char *text_duration(int64_t seconds, char out[TEXT_TIME_MAX]);
 /* "2026-11-20T17:52:00Z (in 23h)", "... (5m 3s ago)", "... (now)". */
 const char *text_time(int64_t t, int64_t now, char out[TEXT_TIME_MAX]);
-/* Only the second part: "in 23h", "5m 3s ago". */
-const char *text_when(int64_t t, int64_t now, char out[TEXT_TIME_MAX]);
 
 /* Text of others for a terminal: control bytes and what is not UTF-8 become '?'. */
 struct err text_put_safe(struct buf *out, struct bytes text);

@@ -50,7 +50,8 @@ struct err sandbox_drop_bounding(void)
 	return OK;
 }
 
-struct err sandbox_drop_capabilities(void)
+/* All sets are empty afterwards. */
+static struct err drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
@@ -105,7 +106,7 @@ struct err sandbox_enter(const struct sandbox_options *o)
 
 	tzset(); /* glibc reads /etc/localtime at the first gmtime_r(), though UTC needs nothing of it */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: no_new_privs", errno);
-	TRY(sandbox_drop_capabilities());
+	TRY(drop_capabilities());
 #ifndef SIGNET_SANITIZED /* LeakSanitizer traces its own process at the end */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: cannot become undumpable", errno);
 #endif

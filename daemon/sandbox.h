@@ -30,7 +30,5 @@ struct err sandbox_seccomp(enum sandbox_role role);
 struct err sandbox_landlock(enum sandbox_role role, int data_dir, int run_dir, int *abi);
 /* The bounding set alone; needs CAP_SETPCAP, so the monitor calls it while it is root.  Without it: nothing, and OK. */
 struct err sandbox_drop_bounding(void);
-/* Capabilities alone; all sets are empty afterwards (the bounding set as above). */
-struct err sandbox_drop_capabilities(void);
 
 #endif

@@ -170,12 +170,12 @@ static struct err answer(request *q, struct buf *out)
 	return answer_error(&m, ERR_NOT_FOUND, by_name ? "no such file" : "no such symbol", out);
 }
 
-struct err reflection_answer(struct bytes in, struct buf *out)
+static struct err answer_message(struct bytes in, struct buf *out)
 {
 	request *q = grpc__reflection__v1__server_reflection_request__unpack(NULL, in.len, in.data);
 	struct err e;
 
-	if (q == NULL) FAIL(ERR_INVALID_ARGUMENT, "not a ServerReflectionRequest");
+	if (q == NULL) FAIL(ERR_INVALID_ARGUMENT, "reflection: not a ServerReflectionRequest");
 	e = answer(q, out);
 	grpc__reflection__v1__server_reflection_request__free_unpacked(q, NULL);
 	return e;
@@ -184,7 +184,7 @@ struct err reflection_answer(struct bytes in, struct buf *out)
 void reflection_message(void *ctx, struct call *call, struct bytes message)
 {
 	AUTO(buf) struct buf out = { .max = ANSWER_MAX + GRPC_MESSAGE_MAX };
-	struct err e = reflection_answer(message, &out);
+	struct err e = answer_message(message, &out);
 
 	(void)ctx;
 	if (e.code == ERR_OK) e = call_send(call, buf_view(&out));

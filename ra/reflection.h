@@ -8,7 +8,4 @@
 void reflection_message(void *ctx, struct call *call, struct bytes message);
 void reflection_end(void *ctx, struct call *call);
 
-/* The answer to one request, appended; INVALID_ARGUMENT: not a ServerReflectionRequest. */
-struct err reflection_answer(struct bytes request, struct buf *out);
-
 #endif

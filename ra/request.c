@@ -50,7 +50,8 @@ static const char *evidence_name(const struct request *r)
 	return r->identity == NULL ? "none" : names[caller_kind(r->identity->caller)];
 }
 
-void request_duration_text(int64_t seconds, char out[32])
+/* Go's time.Duration as text, whole seconds: "2h0m0s", "1m30s", "45s"; Istio's clients see it in a message. */
+static void duration_text(int64_t seconds, char out[32])
 {
 	long long h = seconds / 3600, m = seconds % 3600 / 60, s = seconds % 60;
 
@@ -73,8 +74,8 @@ static void client_text(const struct request *r, struct err e, char *out, size_t
 	} else if (e.code == ERR_UNAUTHENTICATED) { /* the keeper's word on a join token */
 		(void)snprintf(out, size, "request authenticate failure");
 	} else if (e.code == ERR_INVALID_ARGUMENT && ttl_refused(r)) {
-		request_duration_text(r->ask.validity_seconds, asked);
-		request_duration_text(r->service->conf->cert.max_lifetime, most);
+		duration_text(r->ask.validity_seconds, asked);
+		duration_text(r->service->conf->cert.max_lifetime, most);
 		(void)snprintf(out, size, "CSR signing error (requested TTL %s is greater than the max allowed TTL %s)", asked, most);
 	} else {
 		(void)snprintf(out, size, "CSR signing error (%s)", e.reason);

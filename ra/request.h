@@ -38,7 +38,4 @@ void request_gone(struct call *call);
 /* The connection has gone: forget who was on it. */
 void request_conn_gone(void *user);
 
-/* Go's time.Duration as text, whole seconds: "2h0m0s", "1m30s", "45s"; Istio's clients see it in a message. */
-void request_duration_text(int64_t seconds, char out[32]);
-
 #endif
