@@ -86,11 +86,6 @@ int chan_fd(const struct chan *c)
 	return c->fd;
 }
 
-uint8_t chan_state(const struct chan *c)
-{
-	return c->state;
-}
-
 /* ---- receiving ---- */
 
 static const struct chan_rule *rule_for(const struct chan *c, uint16_t type)

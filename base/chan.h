@@ -40,7 +40,6 @@ struct err chan_new(int fd, const struct chan_rule *rules, size_t rule_count, vo
 void chan_free(struct chan *c); /* closes; NULL is allowed */
 static inline void auto_chan(struct chan **p) { chan_free(*p); }
 int chan_fd(const struct chan *c);
-uint8_t chan_state(const struct chan *c);
 
 /* Receive and dispatch up to max_frames frames; *frames says how many there were.  OK when nothing is left to read.
  * UNAVAILABLE: the peer is gone.  INVALID_ARGUMENT: it broke the table.  A handler's own error is passed on. */

@@ -79,12 +79,6 @@ void loop_on_flush(struct loop *loop, void (*flush)(void *ctx), void *ctx)
 	loop->flush_ctx = ctx;
 }
 
-int64_t loop_now_us(const struct loop *loop)
-{
-	(void)loop;
-	return (int64_t)(uv_hrtime() / 1000);
-}
-
 static void on_poll(uv_poll_t *h, int status, int events)
 {
 	struct watch *w = h->data;

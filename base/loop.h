@@ -20,7 +20,6 @@ struct err loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 void loop_free(struct loop *loop);
 void loop_on_flush(struct loop *loop, void (*flush)(void *ctx), void *ctx);
-int64_t loop_now_us(const struct loop *loop); /* monotonic, of this round */
 
 /* events: LOOP_READ | LOOP_WRITE; changed with watch_set (0: paused).  The descriptor stays the caller's, and must be open
  * until watch_free(). */

@@ -9,7 +9,6 @@ struct credential {
 	struct buf chain_pem, key_pem; /* both or none */
 };
 void cli_credential_wipe(struct credential *c);
-static inline void auto_credential(struct credential *c) { cli_credential_wipe(c); }
 
 /* From exactly one of --token-file, --token, --jwt-file, --cert with --key, $SIGNET_TOKEN, standard input if it is no
  * terminal; named options go before the last two. */

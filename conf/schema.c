@@ -10,7 +10,6 @@
 #define AT(where, field) .offset = offsetof(struct where, field), .size = sizeof(((struct where *)NULL)->field)
 
 #define MINUTE 60
-#define HOUR 3600
 #define DAY 86400
 
 static const struct schema_choice tls_versions[] = { { "1.2", 12 }, { "1.3", 13 }, { NULL, 0 } };

@@ -52,7 +52,6 @@ void call_unready(struct call *call)
 	else s->ready_last = call->ready_prev;
 	call->ready_prev = call->ready_next = NULL;
 	call->ready = false;
-	s->ready_count--;
 }
 
 static void make_ready(struct call *call)
@@ -64,7 +63,6 @@ static void make_ready(struct call *call)
 	if (s->ready_last != NULL) s->ready_last->ready_next = call;
 	else s->ready = call;
 	s->ready_last = call;
-	s->ready_count++;
 }
 
 void call_free(struct call *call)
@@ -352,9 +350,4 @@ void conn_set_user(struct call *call, void *user)
 void *conn_user(const struct call *call)
 {
 	return call->conn->user;
-}
-
-size_t call_more_in_hand(const struct call *call)
-{
-	return call->conn->server->ready_count;
 }

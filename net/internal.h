@@ -98,7 +98,7 @@ struct server {
 	nghttp2_option *option;
 	struct conn *conns, *dirty;
 	struct call *ready, *ready_last;
-	size_t conn_count, call_count, ready_count, blocked_count, held, streamed;
+	size_t conn_count, call_count, blocked_count, held, streamed;
 	struct due_list handshakes, requests, stalls, idle;
 	struct due_list resting;      /* idle for long; not watched by the clock: oldest first, for when room is needed */
 	struct tls_io io;

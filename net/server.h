@@ -73,8 +73,6 @@ void *call_user(const struct call *call);
 /* Something remembered per connection (for example who the peer is). */
 void conn_set_user(struct call *call, void *user);
 void *conn_user(const struct call *call);
-/* How many requests whose bytes have been read wait for `message` in this round of the loop, this one not counted. */
-size_t call_more_in_hand(const struct call *call);
 
 /* Send one message (the bytes are copied).  RESOURCE_EXHAUSTED: the peer does not read (it, or with other streams of its
  * connection, or with all of the server); finish the call then. */

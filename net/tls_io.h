@@ -25,7 +25,6 @@ struct err tls_add_roots(X509_STORE *store, struct bytes pem);
 /* What both sides of ours speak: versions from min_version (12, 13), suites, groups, no tickets, no renegotiation. */
 struct err tls_harden(SSL_CTX *ctx, int min_version);
 
-static inline void auto_ssl_ctx(SSL_CTX **p) { SSL_CTX_free(*p); }
 static inline void auto_ssl(SSL **p) { SSL_free(*p); }
 
 #endif

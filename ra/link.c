@@ -167,11 +167,6 @@ void link_flush(struct link *l)
 	if (e.code != ERR_OK) link_lost(l, e);
 }
 
-size_t link_pending(const struct link *l)
-{
-	return l->pending;
-}
-
 /* ---- answers ---- */
 
 static struct err on_roots(void *self, struct chan_msg *msg)

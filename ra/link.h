@@ -39,6 +39,5 @@ struct err link_token(struct link *l, const uint8_t hash[32], link_done *done, v
 struct err link_issue(struct link *l, struct wire_issue *m, link_done *done, void *user);
 /* Send what was collected in this round. */
 void link_flush(struct link *l);
-size_t link_pending(const struct link *l);
 
 #endif

@@ -33,7 +33,7 @@ struct harness {
 	int listen_fd, orders[2];
 	uint16_t port;
 	struct metrics metrics;
-	_Atomic unsigned messages, gone, ends, conns_gone, hand[32], hands;
+	_Atomic unsigned messages, gone, ends, conns_gone;
 	char peer[64];             /* of the last call */
 	uint8_t peer_cert[4096];
 	size_t peer_cert_len, authorizations;
@@ -44,9 +44,7 @@ static inline void harness_unary(void *ctx, struct call *call, struct bytes mess
 {
 	struct harness *h = ctx;
 	struct bytes cert = call_peer_cert(call), auth = call_header(call, "authorization", &h->authorizations);
-	unsigned n = atomic_fetch_add(&h->hands, 1);
 
-	if (n < 32) h->hand[n] = (unsigned)call_more_in_hand(call);
 	(void)snprintf(h->peer, sizeof(h->peer), "%s", call_peer_address(call));
 	(void)snprintf(h->authorization, sizeof(h->authorization), "%.*s", (int)auth.len, (const char *)auth.data);
 	h->peer_cert_len = cert.len;

@@ -220,19 +220,6 @@ static void request_cancelled_in_the_same_breath_is_never_seen(void **state)
 	raw_close(r);
 }
 
-static void knows_how_many_requests_are_in_hand(void **state)
-{
-	struct harness *h = *state;
-	struct raw *r = raw_open(h);
-
-	for (uint32_t i = 0; i < 16; i++) raw_call(r, 2 * i + 1, "/t/Echo", "x");
-	raw_send(r);
-	expect_echo(r, 31, "x");
-	assert_int_equal(h->hands, 16);
-	for (unsigned i = 0; i < 16; i++) assert_int_equal(h->hand[i], 15 - i);
-	raw_close(r);
-}
-
 static void keeps_the_headers_asked_for(void **state)
 {
 	struct harness *h = *state;
@@ -326,7 +313,6 @@ int main(void)
 		T(deadline_is_kept),
 		T(cancelled_call_is_gone_once),
 		T(request_cancelled_in_the_same_breath_is_never_seen),
-		T(knows_how_many_requests_are_in_hand),
 		T(keeps_the_headers_asked_for),
 		T(streams_flow_both_ways),
 		T(server_may_end_a_stream_first),

@@ -204,7 +204,7 @@ static void test_answers_find_their_question(void **state)
 	turn(f);
 	assert_int_equal(f->answers, 2);
 	assert_int_equal(f->last.err.code, ERR_PERMISSION_DENIED);
-	assert_int_equal(link_pending(f->link), 0);
+	assert_int_equal(atomic_load(&f->metrics.value[M_PENDING]), 0);
 	assert_int_equal(f->lost, 0);
 }
 
@@ -319,7 +319,7 @@ static void test_question_asked_in_an_answer(void **state)
 	turn(f);
 	flush_and_listen(f);
 	assert_int_equal(f->keeper.count, 2);
-	assert_int_equal(link_pending(f->link), 1);
+	assert_int_equal(atomic_load(&f->metrics.value[M_PENDING]), 1);
 }
 
 static void test_dead_keeper_is_told_once_and_questions_are_answered_at_the_end(void **state)
