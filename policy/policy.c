@@ -16,6 +16,7 @@ struct decision {
 	const struct conf_rule *rule;
 	struct buf *told;     /* NULL: nobody listens */
 	struct err told_err;  /* the first that telling ran into */
+	bool near_only;       /* nothing is told of a rule of which nothing holds */
 };
 
 /* ---- telling ---- */
@@ -113,6 +114,7 @@ static void tell_near(struct decision *d)
 	if (d->told == NULL) return;
 	for (uint32_t i = 0; i < d->rule->match_count; i++)
 		held += match_holds(d, &d->conf->matches[d->rule->match_first + i]);
+	if (d->near_only && held == 0) return;
 	tell_rule(d);
 	tell(d, ": %u of %u hold", held, d->rule->match_count);
 	for (uint32_t i = 0; i < d->rule->match_count; i++) {
@@ -292,11 +294,23 @@ struct err policy_decide(const struct conf *conf, const struct caller *caller, c
 	return decide(&d, grant);
 }
 
+static struct err explain(struct decision *d)
+{
+	struct policy_grant grant;
+	struct err decided = decide(d, &grant);
+	(void)decided.code; /* it is told */
+	return d->told_err;
+}
+
 struct err policy_explain(const struct conf *conf, const struct caller *caller, const struct policy_request *req, struct buf *out)
 {
 	struct decision d = { .conf = conf, .caller = caller, .req = req, .told = out, .told_err = OK };
-	struct policy_grant grant;
-	struct err decided = decide(&d, &grant);
-	(void)decided.code; /* it is told */
-	return d.told_err;
+	return explain(&d);
+}
+
+struct err policy_explain_near(const struct conf *conf, const struct caller *caller, const struct policy_request *req,
+			       struct buf *out)
+{
+	struct decision d = { .conf = conf, .caller = caller, .req = req, .told = out, .told_err = OK, .near_only = true };
+	return explain(&d);
 }

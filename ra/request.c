@@ -9,6 +9,8 @@
 #include "der/der.h"
 #include "proto/decode.h"
 
+#define NEAR_MAX 8 /* rules told in the log of one denial; ours */
+
 enum step_result { STEP_DONE, STEP_WAIT };
 
 struct request {
@@ -258,15 +260,27 @@ static struct err copy_text(struct bytes v, char *out, size_t size)
 	return OK;
 }
 
-static void log_denial(struct request *r, const struct policy_request *ask)
+static void log_told(const struct request *r, struct bytes line)
+{
+	log_event(r->service->log, LOG_INFO, "policy", F_STR("caller", caller_id(r->identity->caller)), F_BYTES("told", line));
+}
+
+/* A line of the log for each rule that nearly matched, and one for the decision. */
+static void log_denial(const struct request *r, const struct policy_request *ask)
 {
 	AUTO(buf) struct buf told = { .max = 16 * 1024 };
+	struct bytes left;
 
 	if (!log_wants(r->service->log, LOG_INFO)) return;
-	(void)policy_explain(r->service->conf, r->identity->caller, ask, &told).code; /* what did not fit is left out */
-	if (told.len > 0 && told.data[told.len - 1] == '\n') told.len--;
-	log_event(r->service->log, LOG_INFO, "policy", F_STR("caller", caller_id(r->identity->caller)),
-	          F_BYTES("told", buf_view(&told)));
+	(void)policy_explain_near(r->service->conf, r->identity->caller, ask, &told).code; /* what did not fit is left out */
+	left = buf_view(&told);
+	for (unsigned n = 0; left.len > 0; n++) {
+		const uint8_t *end = memchr(left.data, '\n', left.len);
+		size_t len = end == NULL ? left.len : (size_t)(end - left.data), step = end == NULL ? len : len + 1;
+
+		if (n < NEAR_MAX || step == left.len) log_told(r, BYTES(left.data, len));
+		left = BYTES(left.data + step, left.len - step);
+	}
 }
 
 static struct err prove(struct request *r, struct csr **csr)

@@ -440,6 +440,19 @@ static void explains_each_rule(void **state)
 	}
 }
 
+static void explain_near_leaves_out_rules_of_which_nothing_holds(void **state)
+{
+	(void)state;
+	AUTO(conf) struct conf *c = conf_of("");
+	AUTO(caller) struct caller *who = caller_of(ATTRS({ "method", "jwt" }, { "k8s.namespace", "a" }));
+	AUTO(buf) struct buf told = { .max = 4096 };
+	const struct policy_request req = { 0 };
+	assert_int_equal(policy_explain_near(c, who, &req, &told).code, ERR_OK);
+	assert_int_equal(buf_put(&told, "", 1).code, ERR_OK);
+	assert_string_equal((const char *)told.data,
+			    "rule kubernetes (built in): 2 of 3 hold; k8s.service_account is missing, wanted *\nno rule matches; denied\n");
+}
+
 static void explain_says_when_its_buffer_is_full(void **state)
 {
 	(void)state;
@@ -490,6 +503,7 @@ int main(void)
 		cmocka_unit_test(caller_keeps_bounds),
 		cmocka_unit_test(checks_rules_at_start),
 		cmocka_unit_test(explains_each_rule),
+		cmocka_unit_test(explain_near_leaves_out_rules_of_which_nothing_holds),
 		cmocka_unit_test(explain_says_when_its_buffer_is_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
