@@ -76,6 +76,9 @@ static struct err add_claims(const struct walk *w, const char *prefix, const jso
 		if (!claim_name(prefix, key, name)) continue;
 		if (json_is_object(value) && depth < CLAIM_DEPTH_MAX) TRY(add_claims(w, name, value, depth + 1));
 		else if (!policy_asks_for(w->conf, name)) continue;
+		/* "Groups" beside "groups", "a.b" beside b in a: one of them is not the issuer's own, and nobody knows which */
+		else if (caller_get(w->caller, name) != NULL)
+			FAIL(ERR_UNAUTHENTICATED, "claims: two claims have the name that a rule asks for");
 		else if (json_is_array(value)) TRY(add_list(w->caller, name, value));
 		else TRY(add_claim(w->caller, name, value));
 	}
