@@ -3,14 +3,18 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "cli/files.h"
 #include "cli/json.h"
+#include "cli/keys.h"
 #include "cli/run.h"
 #include "conf/load.h"
 #include "jwt/jwt.h"
 
 #define KEYS_FILE_MAX (1024 * 1024) /* bytes; as the daemon takes */
+#define FILE_BUF_MAX (KEYS_FILE_MAX + 64 * 1024)
 #define TEXT_MAX (16 * 1024 * 1024)
 
 enum cli_exit run_version(struct cli *c)
@@ -70,7 +74,7 @@ static enum cli_exit check_readable(const struct cli *c, const char *key, const 
 
 static enum cli_exit check_issuer(const struct cli *c, const struct conf *conf, const struct conf_jwt_issuer *issuer)
 {
-	AUTO(buf) struct buf text = { .max = KEYS_FILE_MAX + 64 * 1024 };
+	AUTO(buf) struct buf text = { .max = FILE_BUF_MAX };
 	AUTO(jwt_keys) struct jwt_keys *keys = NULL;
 	const char *path = conf_text(conf, issuer->jwks_file);
 	char key[128];
@@ -83,22 +87,50 @@ static enum cli_exit check_issuer(const struct cli *c, const struct conf *conf, 
 	return cli_fail(c, CLI_FAILED, "%s: %s is no JWK set that Signet can use: %s", key, path, e.reason);
 }
 
+static inline void auto_bio(BIO **p) { BIO_free(*p); }
+static inline void auto_x509(X509 **p) { X509_free(*p); }
+
+/* Does what the daemon will serve with fit together? */
+static enum cli_exit check_tls(const struct cli *c, struct bytes cert_pem, struct bytes key_pem)
+{
+	AUTO(bio) BIO *bio = BIO_new_mem_buf(cert_pem.data, (int)cert_pem.len);
+	AUTO(x509) X509 *cert = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	AUTO(pkey) EVP_PKEY *key = NULL;
+	time_t now = (time_t)c->now;
+
+	if (cert == NULL) return cli_fail(c, CLI_FAILED, "tls.cert_file: holds no certificate in PEM");
+	if (cli_key_read(key_pem, &key).code != ERR_OK)
+		return cli_fail(c, CLI_FAILED, "tls.key_file: holds no private key in PEM, or one with a passphrase");
+	if (X509_check_private_key(cert, key) != 1)
+		return cli_fail(c, CLI_FAILED, "tls.key_file is not the key of the first certificate in tls.cert_file");
+	if (X509_cmp_time(X509_get0_notAfter(cert), &now) < 0)
+		return cli_fail(c, CLI_FAILED, "tls.cert_file: its first certificate has ended");
+	return CLI_OK;
+}
+
 static enum cli_exit check_files(const struct cli *c, const struct conf *conf)
 {
+	enum { CERT, KEY, KEK, COUNT };
 	const struct {
 		const char *key;
 		conf_str path;
-	} files[] = { { "tls.cert_file", conf->tls.cert_file }, { "tls.key_file", conf->tls.key_file },
-		      { "ca.key_encryption_key_file", conf->ca.key_encryption_key_file } };
+	} files[COUNT] = { [CERT] = { "tls.cert_file", conf->tls.cert_file },
+		           [KEY] = { "tls.key_file", conf->tls.key_file },
+		           [KEK] = { "ca.key_encryption_key_file", conf->ca.key_encryption_key_file } };
+	AUTO(buf_wipe) struct buf key = { .max = FILE_BUF_MAX };
+	AUTO(buf_wipe) struct buf kek = { .max = FILE_BUF_MAX };
+	AUTO(buf) struct buf cert = { .max = FILE_BUF_MAX };
+	struct buf *const texts[COUNT] = { [CERT] = &cert, [KEY] = &key, [KEK] = &kek };
 
 	for (uint32_t i = 0; i < conf->issuer_count; i++) CLI_TRY(check_issuer(c, conf, &conf->issuers[i]));
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		AUTO(buf_wipe) struct buf text = { .max = KEYS_FILE_MAX + 64 * 1024 };
+	for (size_t i = 0; i < COUNT; i++) {
 		const char *path = conf_text(conf, files[i].path);
 
-		if (path[0] != '\0') CLI_TRY(check_readable(c, files[i].key, path, &text));
+		if (path[0] != '\0') CLI_TRY(check_readable(c, files[i].key, path, texts[i]));
 	}
-	return CLI_OK;
+	if (conf_text(conf, files[KEK].path)[0] != '\0' && kek.len != 32 && kek.len != 64 && kek.len != 65)
+		return cli_fail(c, CLI_FAILED, "%s: a key is 32 raw bytes or 64 hex digits, not %zu bytes", files[KEK].key, kek.len);
+	return conf_text(conf, files[CERT].path)[0] == '\0' ? CLI_OK : check_tls(c, buf_view(&cert), buf_view(&key));
 }
 
 enum cli_exit run_config_check(struct cli *c)

@@ -1,4 +1,5 @@
 """deploy/examples: each configuration is good and decides as its comments say."""
+import datetime
 import json
 import pathlib
 import re
@@ -6,8 +7,11 @@ import shutil
 import subprocess
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
 
-from harness import BIN
+from harness import BIN, key_pem, make_key
 from tokens import Issuer
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "examples"
@@ -71,3 +75,38 @@ def test_what_operations_says_about_istio_is_in_the_example():
     conf = json.loads(r.stdout)
     assert conf["tls"]["names"][0] == "signet.signet-system.svc"
     assert conf["jwt_issuers"][0]["audiences"] == ["istio-ca"]
+
+
+# ---- what config check finds in the files that a configuration names ----
+
+def certificate(key, days):
+    now, name = datetime.datetime.utcnow(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca.example.org")])
+    made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+            .not_valid_before(now - datetime.timedelta(9)).not_valid_after(now + datetime.timedelta(days)))
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.fixture
+def tls(tmp_path):
+    a, b = make_key(), make_key()
+    for name, data in {"a.key": key_pem(a), "b.key": key_pem(b), "a.pem": certificate(a, 2), "old.pem": certificate(a, -1),
+                       "junk": b"junk", "kek": bytes(32)}.items():
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+@pytest.mark.parametrize("config, problem", [
+    ("tls: { cert_file: a.pem, key_file: a.key }", None),
+    ("tls: { cert_file: a.pem, key_file: b.key }", "tls.key_file is not the key of the first certificate in tls.cert_file"),
+    ("tls: { cert_file: junk, key_file: a.key }", "tls.cert_file: holds no certificate in PEM"),
+    ("tls: { cert_file: a.pem, key_file: junk }", "tls.key_file: holds no private key in PEM, or one with a passphrase"),
+    ("tls: { cert_file: a.pem, key_file: a.pem }", "tls.key_file: holds no private key in PEM, or one with a passphrase"),
+    ("tls: { cert_file: old.pem, key_file: a.key }", "tls.cert_file: its first certificate has ended"),
+    ("ca: { key_encryption_key_file: kek }", None),
+    ("ca: { key_encryption_key_file: junk }", "ca.key_encryption_key_file: a key is 32 raw bytes or 64 hex digits, not 4 bytes"),
+])
+def test_config_check_reads_what_the_file_names(tls, config, problem):
+    (tls / "signet.yaml").write_text("trust_domain: example.org\n" + config + "\n")
+    r = signet("config", "check", str(tls / "signet.yaml"))
+    assert r.returncode == (1 if problem else 0), r.stdout + r.stderr
+    assert r.stderr == (f"signet: {problem}\n" if problem else "")
