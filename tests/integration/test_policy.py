@@ -229,7 +229,7 @@ def test_log_says_which_rule_gave_and_which_ones_nearly_matched():
     OTHER.write(s.dir)
     with s, s.channel() as c:
         cert = leaf(s, c, team="two", env="prod", sub="logged")
-        issued = [e for e in s.events("issued") if e["caller"] == "ci:logged"]
+        issued = wait_for(lambda: [e for e in s.events("issued") if e["caller"] == "ci:logged"])  # written after the answer
         assert [(e["rule"], e["spiffe_id"], int(e["serial"], 16)) for e in issued] == \
             [("secret-two", "spiffe://example.org/ci/two/prod", cert.serial_number)]
         for sub, claims, lines in (
