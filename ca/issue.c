@@ -1,4 +1,6 @@
 /* issue.c: one certificate, from a front's request to the durable record and its answer. */
+#include <string.h>
+
 #include "base/chan.h"
 #include "base/clock.h"
 #include "ca/inside.h"
@@ -66,7 +68,7 @@ static void fill_record(struct keeper *k, struct job *job, bool serving)
 	r->rule = job->issue.rule;
 	r->issuer = bytes_str(LIMITS_ISSUER);
 	r->evidence = serving ? STORE_BY_DAEMON : (enum store_evidence)job->issue.evidence;
-	__builtin_memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
+	memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
 	r->root_seq = roots_seq(k->roots);
 }
 
@@ -125,7 +127,7 @@ static enum keeper_reason prepare(struct keeper *k, struct job *job, bool servin
 	enum keeper_reason reason;
 	struct err e;
 
-	if (key_info_parse(job->issue.spki, &key).code != ERR_OK || key_id(key.spki, job->record.key_hash).code != ERR_OK)
+	if (key_info_parse(job->issue.spki, &key).code != ERR_OK || key_sha256(key.spki, job->record.key_hash).code != ERR_OK)
 		return REASON_KEY_TYPE;
 	reason = check(k, job, &key, serving);
 	if (reason != REASON_NONE || job->again) return reason;
@@ -160,8 +162,8 @@ static enum keeper_reason spend(struct job *job, struct store_batch *batch)
 	struct err e;
 
 	if (job->record.evidence != STORE_BY_JOIN_TOKEN) return REASON_NONE;
-	__builtin_memcpy(s.hash, job->issue.evidence_hash, STORE_HASH_LEN);
-	__builtin_memcpy(s.key_hash, job->record.key_hash, STORE_HASH_LEN);
+	memcpy(s.hash, job->issue.evidence_hash, STORE_HASH_LEN);
+	memcpy(s.key_hash, job->record.key_hash, STORE_HASH_LEN);
 	e = store_batch_token_spend(batch, &s, &job->earlier);
 	if (e.code == ERR_OK) return REASON_NONE;
 	job->again = e.code == ERR_ALREADY_EXISTS;

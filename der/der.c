@@ -1,5 +1,7 @@
 #include "der/der.h"
 
+#include <string.h>
+
 #define LENGTH_MAX ((size_t)1 << 30) /* bytes; ours: size arithmetic stays far from SIZE_MAX */
 
 /* Universal types that are constructed in DER (X.690 s8.9..s8.12, s8.18): EXTERNAL, EMBEDDED PDV, SEQUENCE, SET,
@@ -246,7 +248,7 @@ struct err der_close(struct buf *out, const struct der_open *open)
 	if (octets > 0) {
 		TRY(buf_reserve(out, octets, &at));
 		at = out->data + open->at;
-		__builtin_memmove(at + octets, at, len);
+		memmove(at + octets, at, len);
 		out->len += octets;
 	}
 	write_length(out->data + open->at - 1, len, octets);
@@ -273,7 +275,7 @@ struct err der_put(struct buf *out, unsigned tag, struct bytes value)
 	uint8_t *at;
 
 	TRY(put_head(out, tag, value.len, &at));
-	if (value.len > 0) __builtin_memcpy(at, value.data, value.len);
+	if (value.len > 0) memcpy(at, value.data, value.len);
 	return OK;
 }
 
@@ -300,7 +302,7 @@ struct err der_put_unsigned(struct buf *out, struct bytes magnitude)
 	sign = m.len == 0 || (m.data[0] & 0x80) != 0 ? 1 : 0;
 	TRY(put_head(out, DER_INTEGER, m.len + sign, &at));
 	at[0] = 0;
-	if (m.len > 0) __builtin_memcpy(at + sign, m.data, m.len);
+	if (m.len > 0) memcpy(at + sign, m.data, m.len);
 	return OK;
 }
 
@@ -310,7 +312,7 @@ struct err der_put_octet_bits(struct buf *out, struct bytes octets)
 
 	TRY(put_head(out, DER_BIT_STRING, octets.len + 1, &at));
 	at[0] = 0;
-	if (octets.len > 0) __builtin_memcpy(at + 1, octets.data, octets.len);
+	if (octets.len > 0) memcpy(at + 1, octets.data, octets.len);
 	return OK;
 }
 
