@@ -17,7 +17,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	  "Requests whose caller was not authenticated.")                                                               \
 	X(CSR_PARSING_ERR, COUNTER, "citadel_server_csr_parsing_err_count", "", "Requests whose CSR was refused.")      \
 	X(ID_EXTRACTION_ERR, COUNTER, "citadel_server_id_extraction_err_count", "",                                     \
-	  "Callers without a usable identity.")                                                                         \
+	  "Always 0, as Istio's own; for its dashboards.")                                                              \
 	X(SIGN_ERR_NOT_READY, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CA_NOT_READY\"",                   \
 	  "Requests that were not signed, by reason.")                                                                  \
 	X(SIGN_ERR_CSR, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CSR_ERROR\"", "")                        \
