@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include "base/chan.h"
 #include "base/clock.h"
 #include "ca/inside.h"
 #include "der/base64.h"
+#include "key/key.h"
 
 enum admin_state { ADMIN_STATE_START = 0, ADMIN_STATE_READY = 1 };
 
@@ -120,7 +120,8 @@ static struct err token_apply(struct keeper *k, struct job *job, struct store_ba
 	struct store_token t = { .created = job->now, .expires = job->expires };
 
 	(void)k;
-	SHA256((const uint8_t *)job->secret, strlen(job->secret), t.hash);
+	job->result = key_sha256(bytes_str(job->secret), t.hash);
+	if (job->result.code != ERR_OK) return OK;
 	(void)snprintf(t.id, sizeof(t.id), "%s", job->token_id);
 	text_of(job->token.spiffe_id, t.spiffe_id, sizeof(t.spiffe_id));
 	text_of(job->token.by, t.created_by, sizeof(t.created_by));

@@ -3,12 +3,12 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include <openssl/evp.h>
 #include <openssl/x509.h>
 
 #include "base/clock.h"
 #include "cli/text.h"
 #include "der/pem.h"
+#include "key/key.h"
 
 #define LINE_MAX_TEXT 4096
 #define SAN_DNS 2 /* GeneralName tags, RFC 5280 s4.2.1.6 */
@@ -83,11 +83,11 @@ static void each_usage(const struct cert *cert, use_fn *use, void *ctx)
 	if (cert->eku_any) use(ctx, "anyExtendedKeyUsage");
 }
 
-static bool fingerprint(struct bytes der, char out[2 * 32 + 1])
+static bool fingerprint(struct bytes der, char out[2 * KEY_SHA256_LEN + 1])
 {
-	uint8_t digest[32];
+	uint8_t digest[KEY_SHA256_LEN];
 
-	if (EVP_Digest(der.data, der.len, digest, NULL, EVP_sha256(), NULL) != 1) return false;
+	if (key_sha256(der, digest).code != ERR_OK) return false;
 	bytes_hex(BYTES(digest, sizeof(digest)), out);
 	return true;
 }

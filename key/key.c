@@ -141,17 +141,17 @@ const char *key_type_conf_name(enum key_type type)
 	return (size_t)type < ARRAY_LEN(names) && names[type] != NULL ? names[type] : "";
 }
 
-struct err key_id(struct bytes spki, uint8_t out[KEY_ID_LEN])
+struct err key_sha256(struct bytes in, uint8_t out[KEY_SHA256_LEN])
 {
-	if (SHA256(spki.data, spki.len, out) == NULL) FAIL(ERR_INTERNAL, "key: SHA-256 failed");
+	if (SHA256(in.data, in.len, out) == NULL) FAIL(ERR_INTERNAL, "key: SHA-256 failed");
 	return OK;
 }
 
 struct err key_ski(struct bytes key_bits, uint8_t out[KEY_SKI_LEN])
 {
-	uint8_t digest[SHA256_DIGEST_LENGTH];
+	uint8_t digest[KEY_SHA256_LEN];
 
-	if (SHA256(key_bits.data, key_bits.len, digest) == NULL) FAIL(ERR_INTERNAL, "key: SHA-256 failed");
+	TRY(key_sha256(key_bits, digest));
 	memcpy(out, digest, KEY_SKI_LEN);
 	return OK;
 }

@@ -39,7 +39,7 @@ enum key_scheme {
 #define KEY_SPKI_MAX 2400  /* bytes; ours: RSA-16384 with a small exponent is 2 086 */
 #define KEY_RSA_MIN 2048   /* bits; SP 800-57 part 1 r5, 112-bit strength */
 #define KEY_RSA_MAX 8192   /* bits; ours: bounds the cost of one verification */
-#define KEY_ID_LEN 32      /* SHA-256 of the SubjectPublicKeyInfo DER */
+#define KEY_SHA256_LEN 32  /* octets */
 
 /* What is known of a SubjectPublicKeyInfo without doing any public-key work. */
 struct key_info {
@@ -57,8 +57,8 @@ struct err key_info_parse(struct bytes spki, struct key_info *out);
 const char *key_type_name(enum key_type type);             /* "P-256", "P-384", "P-521", "Ed25519", "RSA", "none" */
 /* As the configuration names a client's key type: "p256", "p384", "ed25519", "rsa"; "" for what no certificate may have. */
 const char *key_type_conf_name(enum key_type type);
-/* SHA-256 of the SPKI. */
-struct err key_id(struct bytes spki, uint8_t out[KEY_ID_LEN]);
+/* Of a SubjectPublicKeyInfo: what names a key in records and bans.  INTERNAL: libcrypto failed. */
+struct err key_sha256(struct bytes in, uint8_t out[KEY_SHA256_LEN]);
 /* RFC 7093 method 1: leftmost 160 bits of SHA-256 of the subjectPublicKey bits: the SKI that we write. */
 #define KEY_SKI_LEN 20
 struct err key_ski(struct bytes key_bits, uint8_t out[KEY_SKI_LEN]);

@@ -1,12 +1,12 @@
 #include "ra/auth.h"
 
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "csr/cert.h"
 #include "jwt/jwt.h"
+#include "key/key.h"
 #include "ra/claims.h"
 
 #define CACHE_ENTRIES 4096       /* ours: callers of one front that come back within their token's life */
@@ -110,7 +110,7 @@ struct err auth_mtls(const struct auth *a, struct bytes leaf_der, int64_t now, s
 	(void)snprintf(text, sizeof(text), "%.*s", (int)cert.uri.len, cert.uri.data);
 	TRY(spiffe_caller(a, CALLER_MTLS, text, cert.uri, &caller));
 	TRY(identity_new(MOVE(caller), cert.not_after, &id));
-	TRY(key_id(cert.key.spki, id->evidence_hash));
+	TRY(key_sha256(cert.key.spki, id->evidence_hash));
 	*out = MOVE(id);
 	return OK;
 }

@@ -1,12 +1,12 @@
 #include "ra/request.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "csr/cert.h"
 #include "der/der.h"
+#include "key/key.h"
 #include "proto/decode.h"
 
 #define NEAR_MAX 8 /* rules told in the log of one denial; ours */
@@ -199,8 +199,7 @@ static void on_token(void *user, const struct link_answer *a)
 static struct err ask_token(struct request *r, struct bytes token, enum step_result *result)
 {
 	if (!r->service->conf->auth.join_tokens) FAIL(ERR_UNAUTHENTICATED, "auth: join tokens are switched off");
-	if (EVP_Digest(token.data, token.len, r->token_hash, NULL, EVP_sha256(), NULL) != 1)
-		FAIL(ERR_INTERNAL, "auth: cannot hash");
+	TRY(key_sha256(token, r->token_hash));
 	TRY(keep_message(r));
 	*result = STEP_WAIT;
 	return link_token(r->service->link, r->token_hash, on_token, r);

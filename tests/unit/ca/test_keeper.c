@@ -414,7 +414,7 @@ static uint8_t token_create(struct world *w, const char *id, int64_t lifetime, u
 	if (code != ERR_OK) return code;
 	MUST(wire_token_created_take(BYTES(w->admin.got.body, w->admin.got.body_len), &made));
 	assert_true(made.token.len == 48 && memcmp(made.token.data, "sgt1_", 5) == 0);
-	MUST(key_id(made.token, hash)); /* SHA-256 of the whole text */
+	MUST(key_sha256(made.token, hash)); /* SHA-256 of the whole text */
 	(void)snprintf(token_id, 33, "%.*s", (int)made.token_id.len, (const char *)made.token_id.data);
 	return code;
 }
@@ -647,7 +647,7 @@ static void test_a_ban_holds_at_once_and_after_a_restart(void **state)
 
 	(void)state;
 	world_open(&w, CONF);
-	MUST(key_id(w.key.info.spki, hash));
+	MUST(key_sha256(w.key.info.spki, hash));
 	bytes_hex(BYTES(hash, 32), hex);
 	bans[0].kind = STORE_BAN_SPIFFE_ID, bans[0].subject = TEXT(WORKLOAD);
 	bans[1].kind = STORE_BAN_KEY, bans[1].subject = bytes_str(hex);

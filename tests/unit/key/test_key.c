@@ -134,8 +134,8 @@ static void written_algorithms_are_read_back(void **state)
 
 static void identifiers_are_sha256(void **state)
 {
-	uint8_t spki[44], id[KEY_ID_LEN], ski[KEY_SKI_LEN];
-	char text[2 * KEY_ID_LEN + 1];
+	uint8_t spki[44], id[KEY_SHA256_LEN], ski[KEY_SKI_LEN];
+	char text[2 * KEY_SHA256_LEN + 1];
 	struct key_info info;
 
 	(void)state;
@@ -145,7 +145,7 @@ static void identifiers_are_sha256(void **state)
 	assert_int_equal(info.bits, 256);
 	assert_ptr_equal(info.key_bits.data, spki + 12);
 	assert_int_equal(info.key_bits.len, 32);
-	assert_int_equal(key_id(info.spki, id).code, ERR_OK);
+	assert_int_equal(key_sha256(info.spki, id).code, ERR_OK);
 	bytes_hex(BYTES(id, sizeof(id)), text);
 	assert_string_equal(text, SPKI_SHA256);
 	assert_int_equal(key_ski(info.key_bits, ski).code, ERR_OK);
