@@ -70,6 +70,14 @@ def test_each_example_decides_as_it_says(name, attributes, more, spiffe_id, dns)
     assert ("DNS name   " + dns + "\n" in r.stdout) if dns else "DNS name" not in r.stdout
 
 
+def test_operations_names_every_metric():
+    top = EXAMPLES.parents[1]
+    names = set(re.findall(r'"((?:signet|citadel)_[a-z_]+)"', "".join((top / "base" / f).read_text() for f in ("metrics.h", "metrics.c"))))
+    page = (top / "docs" / "operations.md").read_text()
+    assert len(names) > 25
+    assert sorted(n for n in names if n not in page) == []
+
+
 def test_what_operations_says_about_istio_is_in_the_example():
     r = signet("config", "show", "-o", "json", "--config", str(EXAMPLES / "istio.yaml"))
     conf = json.loads(r.stdout)
