@@ -116,9 +116,16 @@ static const struct chan_rule control_rules[] = {
 	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
 };
 
+static void drop_control(struct proc *p)
+{
+	chan_free(p->control);
+	p->control = NULL;
+}
+
 struct err proc_start(struct proc *p, const struct start *s, struct proc *keeper)
 {
 	struct fd_map map = { .count = 0 };
+	struct err e;
 	AUTO(fd) int ours = -1, theirs = -1, peer = -1;
 	int ends[2];
 
@@ -138,18 +145,14 @@ struct err proc_start(struct proc *p, const struct start *s, struct proc *keeper
 	p->kill_ms = 0;
 	p->ready = p->reload = false;
 	p->news = true;
-	return spawn(&(struct spawn){ .dir = s->bin_dir, .program = roles[p->role].program, .number = p->number,
-	                              .fds = map.fds, .fd_count = map.count },
-	             &p->pid);
+	e = spawn(&(struct spawn){ .dir = s->bin_dir, .program = roles[p->role].program, .number = p->number,
+	                           .fds = map.fds, .fd_count = map.count },
+	          &p->pid);
+	if (e.code != ERR_OK) drop_control(p); /* its end of file would be taken for that of a process to be waited for */
+	return e;
 }
 
 /* ---- running ---- */
-
-static void drop_control(struct proc *p)
-{
-	chan_free(p->control);
-	p->control = NULL;
-}
 
 void proc_kill(struct proc *p)
 {
