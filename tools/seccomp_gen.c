@@ -27,11 +27,14 @@ static bool already_any(const struct group *groups, const struct call *until)
 static int add_call(scmp_filter_ctx ctx, const struct call *c)
 {
 	int number = seccomp_syscall_resolve_name(c->name);
-	struct scmp_arg_cmp cmp = { .arg = c->arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = c->mask, .datum_b = c->want };
+	struct scmp_arg_cmp cmp[] = {
+		{ .arg = c->arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = c->mask, .datum_b = c->want },
+		{ .arg = c->also, .op = SCMP_CMP_MASKED_EQ, .datum_a = LOW, .datum_b = c->also_want },
+	};
 
 	/* this libseccomp does not know it, or this architecture does not have it */
 	if (number == __NR_SCMP_ERROR || number < 0) return 0;
-	if (c->how == ARG) return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, number, 1, &cmp);
+	if (c->how == ARG) return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, number, c->also != 0 ? 2 : 1, cmp);
 	if (c->how == REFUSE) return seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)c->error), number, 0);
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
 }

@@ -1,13 +1,15 @@
 /* seccomp_lists.h: which system calls a role may make once it is in its sandbox, one a line, with the reason.
  *
  * Whatever is not here kills the process (SIGSYS).  Read by tools/seccomp_gen.c at build time only.  A rule may bound one
- * argument: (value & mask) == want.  The monitor's list holds front's and admin's too, because a filter is inherited over
+ * argument, (value & mask) == want, and a second one.  The monitor's list holds front's and admin's too, because a filter is inherited over
  * execve() and the monitor starts them again later. */
 #ifndef SIGNET_TOOLS_SECCOMP_LISTS_H
 #define SIGNET_TOOLS_SECCOMP_LISTS_H
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,12 +22,17 @@ struct call {
 	enum { ANY, ARG, REFUSE } how;
 	unsigned arg;        /* ARG: its index */
 	uint64_t mask, want; /* ARG */
+	unsigned also;       /* ARG: index of a second argument, and the value of its low 32 bits; 0: none */
+	uint64_t also_want;
 	int error;           /* REFUSE: errno instead of death, where a library asks and has another way */
 };
 
 #define ANY_(call, reason) { .name = (call), .why = (reason), .how = ANY }
 #define IF_(call, i, m, w, reason) { .name = (call), .why = (reason), .how = ARG, .arg = (i), .mask = (m), .want = (w) }
-#define IS_(call, i, w, reason) IF_(call, i, UINT64_C(0xffffffff), w, reason)
+#define LOW UINT64_C(0xffffffff)
+#define IS_(call, i, w, reason) IF_(call, i, LOW, w, reason)
+#define OPTION_(level, option, reason)                                                                                 \
+	{ .name = "setsockopt", .why = (reason), .how = ARG, .arg = 1, .mask = LOW, .want = (level), .also = 2, .also_want = (option) }
 #define NO_(call, e, reason) { .name = (call), .why = (reason), .how = REFUSE, .error = (e) }
 
 /* What glibc's pthread_create() passes to clone(): a thread of this process, never a process. */
@@ -102,7 +109,14 @@ static const struct call serve_calls[] = {
 	ANY_("getsockname", "libmicrohttpd"),
 	ANY_("getpeername", "the peer's address, for the log"),
 	ANY_("getsockopt", "peer credentials, errors"),
-	ANY_("setsockopt", "TCP_NODELAY, buffers"),
+	/* no filters, no TLS or other protocols put into the kernel, nothing of IPv6: much code, for a front that is taken over */
+	OPTION_(IPPROTO_TCP, TCP_NODELAY, "answers at once"),
+	OPTION_(IPPROTO_TCP, TCP_CORK, "libmicrohttpd"),
+	OPTION_(SOL_SOCKET, SO_KEEPALIVE, "a client that vanished is noticed"),
+	OPTION_(IPPROTO_TCP, TCP_KEEPIDLE, "the same"),
+	OPTION_(IPPROTO_TCP, TCP_KEEPINTVL, "the same"),
+	OPTION_(IPPROTO_TCP, TCP_KEEPCNT, "the same"),
+	OPTION_(IPPROTO_TCP, TCP_USER_TIMEOUT, "a client that does not read"),
 	ANY_("recvfrom", "bytes from a peer"),
 	IF_("sendto", 3, MSG_FASTOPEN, 0, "bytes to a peer; never MSG_FASTOPEN (see sendmsg)"),
 	ANY_("shutdown", "end of a connection"),
@@ -159,7 +173,6 @@ static const struct call keeper_calls[] = {
 	ANY_("pipe2", "the same"),
 	ANY_("mlock", "OpenSSL's secure heap"),
 	ANY_("getsockopt", "channels"),
-	ANY_("setsockopt", "channels"),
 	ANY_("shutdown", "a peer that broke its table"),
 };
 
@@ -172,6 +185,7 @@ static const struct call monitor_calls[] = {
 	ANY_("waitid", "the same"),
 	ANY_("kill", "a child that does not stop"),
 	ANY_("socketpair", "channels of a new child"),
+	OPTION_(SOL_SOCKET, SO_SNDBUF, "the same"),
 	ANY_("memfd_create", "files read again on reload"),
 	IS_("fcntl", 1, F_ADD_SEALS, "the same"),
 	ANY_("dup3", "a child's descriptors"),

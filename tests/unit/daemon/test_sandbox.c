@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -92,6 +93,14 @@ static int do_sendmsg_fastopen(void)
 	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &v, .msg_iovlen = 1 };
 	return sendmsg(listening, &m, MSG_FASTOPEN | MSG_NOSIGNAL) < 0;
 }
+static int do_setsockopt_ulp(void) { return setsockopt(listening, IPPROTO_TCP, TCP_ULP, "tls", 3) < 0; }
+static int do_setsockopt_filter(void) { return setsockopt(listening, SOL_SOCKET, SO_ATTACH_FILTER, "", 0) < 0; }
+static int do_setsockopt_ipv6(void) { return setsockopt(listening, IPPROTO_IPV6, IPV6_ADDRFORM, "", 0) < 0; }
+static int do_setsockopt_buffer(void)
+{
+	int size = 65536;
+	return setsockopt(listening, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0;
+}
 static int do_open_passwd(void) { return open("/etc/passwd", O_RDONLY) < 0; }
 static int do_stat_passwd(void)
 {
@@ -159,6 +168,10 @@ static const struct { const char *name; int (*what)(void); int kills; } forbidde
 	{ "listen", do_listen, K | F | A | M },
 	{ "sendto(MSG_FASTOPEN)", do_sendto_fastopen, K | F | A | M },
 	{ "sendmsg(MSG_FASTOPEN)", do_sendmsg_fastopen, K | F | A | M },
+	{ "setsockopt(TCP_ULP)", do_setsockopt_ulp, K | F | A | M },
+	{ "setsockopt(SO_ATTACH_FILTER)", do_setsockopt_filter, K | F | A | M },
+	{ "setsockopt(IPV6_ADDRFORM)", do_setsockopt_ipv6, K | F | A | M },
+	{ "setsockopt(SO_SNDBUF)", do_setsockopt_buffer, K | F | A },
 	{ "accept4", do_accept, K },
 	{ "open", do_open_passwd, F | A },
 	{ "stat", do_stat_passwd, F | A },
@@ -296,6 +309,13 @@ static int can_serve(void)
 	if (epoll_wait(ep, &ev, 1, 0) != 0) return 2;
 	return accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) != -1 || errno != EAGAIN;
 }
+static int can_keep_alive(void)
+{
+	int one = 1;
+	(void)setsockopt(listening, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* refused by a unix socket, and that is all */
+	(void)setsockopt(listening, IPPROTO_TCP, TCP_USER_TIMEOUT, &one, sizeof(one));
+	return setsockopt(listening, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) != 0;
+}
 static int can_ask_for_uring(void) { return syscall(SYS_io_uring_setup, 1, NULL) != -1 || errno == 0; }
 static int can_allocate(void)
 {
@@ -359,6 +379,7 @@ static const struct { const char *name; int (*what)(void); int roles; } allowed[
 	{ "sealed memfds", can_seal_memory, K | M },
 	{ "the boot's name", can_read_the_boot_id, K },
 	{ "accepting", can_serve, F | A },
+	{ "keepalive", can_keep_alive, F | A },
 	{ "a child, and its end", can_start_and_kill, M },
 	{ "a program", can_execute, M },
 	{ "reading files again", can_read_files, M },
