@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
@@ -21,27 +22,6 @@ static bool line_put(struct line *l, const char *s, size_t n)
 	return true;
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629 s4), 0 if there is none. */
-static size_t utf8_len(const uint8_t *p, size_t left)
-{
-	static const struct { uint8_t lo, hi, n, lo2, hi2; } forms[] = {
-		{ 0x00, 0x7f, 1, 0, 0 },       { 0xc2, 0xdf, 2, 0x80, 0xbf }, { 0xe0, 0xe0, 3, 0xa0, 0xbf },
-		{ 0xe1, 0xec, 3, 0x80, 0xbf }, { 0xed, 0xed, 3, 0x80, 0x9f }, { 0xee, 0xef, 3, 0x80, 0xbf },
-		{ 0xf0, 0xf0, 4, 0x90, 0xbf }, { 0xf1, 0xf3, 4, 0x80, 0xbf }, { 0xf4, 0xf4, 4, 0x80, 0x8f },
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		size_t n = forms[i].n;
-
-		if (p[0] < forms[i].lo || p[0] > forms[i].hi) continue;
-		if (n > left || (n > 1 && (p[1] < forms[i].lo2 || p[1] > forms[i].hi2))) return 0;
-		for (size_t k = 2; k < n; k++)
-			if ((p[k] & 0xc0) != 0x80) return 0;
-		return n;
-	}
-	return 0;
-}
-
 static bool line_put_escaped(struct line *l, struct bytes v)
 {
 	bool cut = v.len > LOG_VALUE_MAX;
@@ -49,7 +29,7 @@ static bool line_put_escaped(struct line *l, struct bytes v)
 
 	for (size_t i = 0; i < len;) {
 		uint8_t c = v.data[i];
-		size_t n = utf8_len(v.data + i, len - i);
+		size_t n = utf8_sequence(BYTES(v.data + i, len - i));
 		char esc[8];
 
 		if (n > 1 || (n == 1 && c >= 0x20 && c != 0x7f && c != '"' && c != '\\')) {

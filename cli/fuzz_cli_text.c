@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/utf8.h"
 #include "cli/text.h"
-#include "proto/decode.h"
 
 #define NOW INT64_C(1795198320)
 
@@ -43,7 +43,7 @@ static void check_safe(struct bytes text)
 	AUTO(buf) struct buf out = { .max = 64 * 1024 };
 
 	if (text.len > 8192 || text_put_safe(&out, text).code != ERR_OK) return;
-	if (!proto_utf8_valid(buf_view(&out)) || out.len > text.len) __builtin_trap();
+	if (!utf8_valid(buf_view(&out)) || out.len > text.len) __builtin_trap();
 	for (size_t i = 0; i < out.len; i++) {
 		bool c1 = out.data[i] == 0xc2 && i + 1 < out.len && out.data[i + 1] < 0xa0;
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
-#include "proto/decode.h"
+#include "base/utf8.h"
 
 #define DURATION_MAX (INT64_C(1) << 40) /* seconds; ours: no sum of it overflows */
 #define TABLE_MAX (16 * 1024 * 1024)
@@ -144,7 +144,7 @@ const char *text_time(int64_t t, int64_t now, char out[TEXT_TIME_MAX])
 
 struct err text_put_safe(struct buf *out, struct bytes text)
 {
-	bool utf8 = proto_utf8_valid(text);
+	bool utf8 = utf8_valid(text);
 
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t ch = text.data[i];

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define UNICODE_MAX 0x10ffffu
+#include "base/utf8.h"
 
 struct err x509_oid_check(struct bytes oid)
 {
@@ -33,47 +33,9 @@ static bool bit_string_ok(struct bytes v)
 	return v.len == 1 || (v.data[v.len - 1] & ((1u << unused) - 1)) == 0; /* X.690 s11.2.1 */
 }
 
-/* Length of the character at the start of v by its first octet, 0 if it cannot start one; *least is the smallest code
- * point that needs this length. */
-static size_t utf8_length(uint8_t c, uint32_t *least)
-{
-	if (c < 0x80) {
-		*least = 0;
-		return 1;
-	}
-	if (c >= 0xc0 && c < 0xe0) {
-		*least = 0x80;
-		return 2;
-	}
-	if (c >= 0xe0 && c < 0xf0) {
-		*least = 0x800;
-		return 3;
-	}
-	*least = 0x10000;
-	return c >= 0xf0 && c < 0xf8 ? 4 : 0;
-}
-
 static bool is_surrogate(uint32_t c)
 {
 	return c >= 0xd800 && c <= 0xdfff;
-}
-
-static bool utf8_ok(struct bytes v)
-{
-	while (v.len > 0) {
-		uint32_t least, c;
-		size_t n = utf8_length(v.data[0], &least);
-
-		if (n == 0 || n > v.len) return false;
-		c = n == 1 ? v.data[0] : v.data[0] & (0x7fu >> n);
-		for (size_t i = 1; i < n; i++) {
-			if ((v.data[i] & 0xc0) != 0x80) return false;
-			c = c << 6 | (v.data[i] & 0x3fu);
-		}
-		if (c < least || c > UNICODE_MAX || is_surrogate(c)) return false;
-		v = BYTES(v.data + n, v.len - n);
-	}
-	return true;
 }
 
 static bool bmp_ok(struct bytes v)
@@ -125,12 +87,12 @@ static bool any_ok(struct bytes v)
 static bool (*const content_rules[0x20])(struct bytes) = {
 	[DER_BOOLEAN] = bool_ok,    [DER_INTEGER] = integer_ok,  [DER_BIT_STRING] = bit_string_ok,
 	[DER_NULL] = empty_ok,      [DER_OID] = oid_ok,          [ENUMERATED] = integer_ok,
-	[DER_UTF8_STRING] = utf8_ok, [DER_PRINTABLE_STRING] = ascii_ok, [DER_IA5_STRING] = ascii_ok,
+	[DER_UTF8_STRING] = utf8_valid, [DER_PRINTABLE_STRING] = ascii_ok, [DER_IA5_STRING] = ascii_ok,
 	[UNIVERSAL_STRING] = universal_ok, [BMP_STRING] = bmp_ok,
 };
 /* RFC 5280 s4.1.2.4 and appendix A: DirectoryString without the obsolete UniversalString, and IA5String. */
 static bool (*const name_rules[0x20])(struct bytes) = {
-	[DER_UTF8_STRING] = utf8_ok, [DER_PRINTABLE_STRING] = ascii_ok, [DER_IA5_STRING] = ascii_ok,
+	[DER_UTF8_STRING] = utf8_valid, [DER_PRINTABLE_STRING] = ascii_ok, [DER_IA5_STRING] = ascii_ok,
 	[T61_STRING] = any_ok,       [BMP_STRING] = bmp_ok,
 };
 

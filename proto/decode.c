@@ -1,6 +1,7 @@
 #include "proto/decode.h"
 
 #include "base/own.h"
+#include "base/utf8.h"
 
 /* https://protobuf.dev/programming-guides/encoding: a message is a row of (tag, value), tag = number << 3 | wire type. */
 enum wire_type { WIRE_VARINT = 0, WIRE_I64 = 1, WIRE_LEN = 2, WIRE_I32 = 5 };
@@ -82,7 +83,7 @@ static struct err take_known(struct bytes *in, const struct known *known, size_t
 static struct err string_check(struct bytes text)
 {
 	if (bytes_has_nul(text)) FAIL(ERR_INVALID_ARGUMENT, "proto: NUL in a string");
-	if (!proto_utf8_valid(text)) FAIL(ERR_INVALID_ARGUMENT, "proto: string is not UTF-8");
+	if (!utf8_valid(text)) FAIL(ERR_INVALID_ARGUMENT, "proto: string is not UTF-8");
 	return OK;
 }
 
@@ -170,38 +171,4 @@ struct err proto_istio_request(struct bytes msg, struct proto_istio_request *out
 	}
 	*out = req;
 	return OK;
-}
-
-/* RFC 3629 s4, by lead byte: how many bytes follow, and the range of the first of them (the others are 80..BF). */
-static const struct utf8_row {
-	uint8_t from, to, follow, low, high;
-} utf8_rows[] = {
-	{ 0xc2, 0xdf, 1, 0x80, 0xbf }, { 0xe0, 0xe0, 2, 0xa0, 0xbf }, { 0xe1, 0xec, 2, 0x80, 0xbf },
-	{ 0xed, 0xed, 2, 0x80, 0x9f }, { 0xee, 0xef, 2, 0x80, 0xbf }, { 0xf0, 0xf0, 3, 0x90, 0xbf },
-	{ 0xf1, 0xf3, 3, 0x80, 0xbf }, { 0xf4, 0xf4, 3, 0x80, 0x8f },
-};
-
-/* Bytes of the sequence at text.data[0], which is not ASCII; 0 if it is not one. */
-static size_t utf8_sequence(struct bytes text)
-{
-	const struct utf8_row *row = NULL;
-
-	for (size_t i = 0; i < ARRAY_LEN(utf8_rows); i++)
-		if (text.data[0] >= utf8_rows[i].from && text.data[0] <= utf8_rows[i].to) row = &utf8_rows[i];
-	if (row == NULL || text.len - 1 < row->follow) return 0;
-	if (text.data[1] < row->low || text.data[1] > row->high) return 0;
-	for (size_t i = 2; i <= row->follow; i++)
-		if ((text.data[i] & 0xc0) != 0x80) return 0;
-	return 1 + (size_t)row->follow;
-}
-
-bool proto_utf8_valid(struct bytes text)
-{
-	size_t n;
-
-	for (size_t i = 0; i < text.len; i += n) {
-		n = text.data[i] < 0x80 ? 1 : utf8_sequence(BYTES(text.data + i, text.len - i));
-		if (n == 0) return false;
-	}
-	return true;
 }

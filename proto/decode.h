@@ -27,7 +27,4 @@ struct proto_istio_request {
  * message is a valid one with everything absent. */
 struct err proto_istio_request(struct bytes msg, struct proto_istio_request *out);
 
-/* Well-formed UTF-8 (RFC 3629): no overlong form, no surrogate, at most U+10FFFF. */
-bool proto_utf8_valid(struct bytes text);
-
 #endif

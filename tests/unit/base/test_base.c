@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/own.h"
+#include "base/utf8.h"
 #include "base/wire.h"
 
 static void test_buffer_never_exceeds_its_bound(void **state)
@@ -170,13 +171,34 @@ static void test_clock_text(void **state)
 	assert_string_equal(out, "-");
 }
 
+static const struct {
+	const char *text;
+	bool valid;
+} utf8_cases[] = {
+	{ "", true }, { "plain", true }, { "\xc2\x80", true }, { "\xdf\xbf", true }, { "\xe0\xa0\x80", true },
+	{ "\xed\x9f\xbf", true }, { "\xee\x80\x80", true }, { "\xef\xbf\xbf", true }, { "\xf0\x90\x80\x80", true },
+	{ "\xf4\x8f\xbf\xbf", true }, { "a\xc3\xbcz", true },
+	{ "\x80", false }, { "\xbf", false }, { "\xc0\x80", false }, { "\xc1\xbf", false }, { "\xc2", false },
+	{ "\xc2z", false }, { "\xe0\x9f\xbf", false }, { "\xe1\x80", false }, { "\xe1\x80z", false },
+	{ "\xed\xa0\x80", false }, { "\xed\xbf\xbf", false }, { "\xf0\x8f\xbf\xbf", false }, { "\xf0\x90\x80", false },
+	{ "\xf0\x90\x80z", false }, { "\xf4\x90\x80\x80", false }, { "\xf5\x80\x80\x80", false }, { "\xff", false },
+	{ "\xfe", false }, { "ok\xc3", false },
+};
+
+static void test_utf8(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(utf8_cases); i++)
+		if (utf8_valid(bytes_str(utf8_cases[i].text)) != utf8_cases[i].valid) fail_msg("case %zu", i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buffer_never_exceeds_its_bound), cmocka_unit_test(test_codec_strings),
 		cmocka_unit_test(test_codec_numbers_come_back),        cmocka_unit_test(test_log_escapes_what_peers_say),
 		cmocka_unit_test(test_log_line_is_bounded),            cmocka_unit_test(test_metrics_add_up_over_pages),
-		cmocka_unit_test(test_clock_text),
+		cmocka_unit_test(test_clock_text),                     cmocka_unit_test(test_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

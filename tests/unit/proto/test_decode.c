@@ -206,27 +206,6 @@ static void skips_deep_nesting_in_linear_time(void **state)
 	assert_true(clock_mono_us() - began < 1000000); /* 1 ms each is already a hundred times too slow */
 }
 
-static const struct {
-	const char *text;
-	bool valid;
-} utf8_cases[] = {
-	{ "", true }, { "plain", true }, { "\xc2\x80", true }, { "\xdf\xbf", true }, { "\xe0\xa0\x80", true },
-	{ "\xed\x9f\xbf", true }, { "\xee\x80\x80", true }, { "\xef\xbf\xbf", true }, { "\xf0\x90\x80\x80", true },
-	{ "\xf4\x8f\xbf\xbf", true }, { "a\xc3\xbcz", true },
-	{ "\x80", false }, { "\xbf", false }, { "\xc0\x80", false }, { "\xc1\xbf", false }, { "\xc2", false },
-	{ "\xc2z", false }, { "\xe0\x9f\xbf", false }, { "\xe1\x80", false }, { "\xe1\x80z", false },
-	{ "\xed\xa0\x80", false }, { "\xed\xbf\xbf", false }, { "\xf0\x8f\xbf\xbf", false }, { "\xf0\x90\x80", false },
-	{ "\xf0\x90\x80z", false }, { "\xf4\x90\x80\x80", false }, { "\xf5\x80\x80\x80", false }, { "\xff", false },
-	{ "\xfe", false }, { "ok\xc3", false },
-};
-
-static void knows_utf8(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(utf8_cases); i++)
-		if (proto_utf8_valid(bytes_str(utf8_cases[i].text)) != utf8_cases[i].valid) fail_msg("case %zu", i);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,7 +213,6 @@ int main(void)
 		cmocka_unit_test(follows_the_wire_format_strictly),
 		cmocka_unit_test(holds_its_bounds),
 		cmocka_unit_test(skips_deep_nesting_in_linear_time),
-		cmocka_unit_test(knows_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
