@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -61,13 +62,17 @@ def tool(title, *command):
             return
     killer = threading.Timer(TOOL_TIMEOUT_S, process.kill)
     killer.start()
-    with process:
+    try:
         for line in process.stdout:
             word, _, rest = line.rstrip("\n").partition(" ")
             if word in counts:
                 said.append(word)
                 report(word, rest)
-    killer.cancel()
+        process.wait()
+    finally:  # also when we are told to stop
+        killer.cancel()
+        process.kill()
+        process.wait()
     if not said or (process.returncode != 0 and "FAIL" not in said):
         report("FAIL", f"{title}: ended with {process.returncode} after {len(said)} tests")
 
@@ -287,6 +292,7 @@ def clients():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that daemons and tools are stopped on the way out
     for part in (clients, verifiers):
         try:
             part()
