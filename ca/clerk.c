@@ -234,24 +234,27 @@ static void *clerk_main(void *arg)
 	struct keeper *k = arg;
 	struct queue *q = &k->clerk_queue;
 	uint64_t seen = UINT64_MAX;
+	int64_t due = clock_mono_us() + TICK_US; /* also for those who ask for the status all the time */
 	bool over = false;
 
 	while (!over) {
 		struct job *job;
 
 		pthread_mutex_lock(&q->lock);
-		if (q->head == NULL && !q->stop) queue_wait(q, clock_mono_us() + TICK_US);
+		if (q->head == NULL && !q->stop) queue_wait(q, due);
 		over = q->head == NULL && q->stop;
 		job = queue_take(q, 1);
 		pthread_mutex_unlock(&q->lock);
-		if (job == NULL) {
-			if (!over) index_slice(k, &seen);
-			continue;
+		if (job != NULL) {
+			job->answer(k, job);
+			(void)chan_flush(job->peer->chan);
+			if (chan_wants_write(job->peer->chan)) keeper_wake(k);
+			job_free(k, job);
 		}
-		job->answer(k, job);
-		(void)chan_flush(job->peer->chan);
-		if (chan_wants_write(job->peer->chan)) keeper_wake(k);
-		job_free(k, job);
+		if (!over && clock_mono_us() >= due) {
+			index_slice(k, &seen);
+			due = clock_mono_us() + TICK_US;
+		}
 	}
 	return NULL;
 }

@@ -167,7 +167,6 @@ class Signet:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="signet-test-"))
         self.bin = (build or BUILD) / "bin"
         self.port, self.metrics_port = free_port(), free_port()
-        self.address = f"localhost:{self.port}"
         self.config = self.dir / "signet.yaml"
         self.log_path = self.dir / "log"
         self.env = {**os.environ, **(env or {})}
@@ -343,7 +342,7 @@ class Signet:
 
     def channel(self, key=None, chain=None, roots=None):
         credentials = grpc.ssl_channel_credentials((roots or self.roots()).encode(), key, chain)
-        return grpc.secure_channel(self.address, credentials)
+        return grpc.secure_channel(f"localhost:{self.port}", credentials)
 
     def ask(self, csr, token=None, validity=0, metadata=None, headers=(), channel=None, timeout=20):
         """The chain (list of PEM), or grpc.RpcError."""

@@ -5,6 +5,7 @@ import os
 import pathlib
 import pwd
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -171,6 +172,79 @@ def test_user_that_is_not_there_ends_the_start():
         assert os.getuid() != 0 or "no-such-user-here" in s.log()
     finally:
         s.__exit__()
+
+
+def test_its_files_are_its_own(signet):
+    owner = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
+    data = signet.dir / "data"
+    assert (data.stat().st_mode & 0o777, data.stat().st_uid) == (0o700, owner)
+    for file in data.iterdir():
+        assert (file.stat().st_mode & 0o077, file.stat().st_uid) == (0, owner), file
+
+
+@pytest.mark.parametrize("spoil", ["open to others", "of another user", "a file", "a link"])
+def test_data_directory_that_is_not_its_own_is_refused(spoil):
+    s = Signet()
+    data = s.dir / "data"
+    if spoil == "a file":
+        data.write_text("")
+    elif spoil == "a link":
+        (s.dir / "elsewhere").mkdir(mode=0o700)
+        data.symlink_to(s.dir / "elsewhere")
+    else:
+        data.mkdir(mode=0o755 if spoil == "open to others" else 0o700)
+        data.chmod(0o755 if spoil == "open to others" else 0o700)
+    if os.getuid() == 0 and spoil != "a link":
+        shutil.chown(data, "daemon" if spoil == "of another user" else "nobody")
+    s.spawn()
+    try:
+        assert s.process.wait(20) == 4, s.log()
+        failed = s.events("cannot start")
+        assert len(failed) == 1 and failed[0]["at"] == str(data)
+    finally:
+        s.__exit__()
+
+
+def test_sockets_of_the_service_manager_are_used_instead_of_its_own():
+    s = Signet()
+    front, metrics, admin = socket.socket(), socket.socket(), socket.socket(socket.AF_UNIX)
+    front.bind(("127.0.0.1", 0))
+    metrics.bind(("127.0.0.1", 0))
+    (s.dir / "manager").mkdir()
+    admin.bind(str(s.dir / "manager/sock"))
+    sockets = (front, metrics, admin)
+    configured = s.port, s.metrics_port
+    for sock in sockets:
+        sock.listen()
+    s.port, s.metrics_port = front.getsockname()[1], metrics.getsockname()[1]
+    shell = "exec 7<&%d 8<&%d 9<&%d; exec 3<&7 4<&8 5<&9 6<&- 7<&- 8<&- 9<&-; LISTEN_PID=$$ exec \"$0\" \"$@\"" % tuple(k.fileno() for k in sockets)
+    env = {**os.environ, "LISTEN_FDS": "3", "LISTEN_FDNAMES": "clients:metrics:admin"}
+    with open(s.log_path, "ab") as log:
+        s.process = subprocess.Popen(["bash", "-c", shell, s.bin / "signetd", "-c", s.config], env=env, stderr=log, cwd=s.dir,
+                                     stdin=subprocess.DEVNULL, pass_fds=[k.fileno() for k in sockets])
+    try:
+        wait_for(lambda: s.ready() or s.process.poll() is not None, 20)
+        status, made = s.admin("POST", "/v1/tokens", {"spiffe_id": ID}, socket_path=s.dir / "manager/sock")
+        roots = s.admin("GET", "/v1/roots", socket_path=s.dir / "manager/sock")[1]["roots_pem"]
+        assert status == 200
+        with s.channel(roots=roots) as channel:
+            assert s.ask(CSR, token=made["token"], channel=channel)
+        assert not set(configured) & set(listeners().values()) and not (s.dir / "run/admin.sock").exists()
+        assert s.stop() == 0
+        assert (s.dir / "manager/sock").is_socket(), "not ours to remove"
+    finally:
+        s.__exit__()
+        for sock in sockets:
+            sock.close()
+
+
+def test_serial_numbers_begin_with_the_replica():
+    with Signet("replica: 77\n") as s:
+        leaves = [certs_of(s.ask(CSR, token=s.token(ID))[0])[0] for _ in range(3)]
+        for serial in [c.serial_number for c in leaves] + [certs_of(s.roots())[0].serial_number]:
+            raw = serial.to_bytes(16, "big")
+            assert raw[0] == 77 and len(raw) <= 20
+        assert len({c.serial_number & ((1 << 80) - 1) for c in leaves}) == 3
 
 
 # ---- TLS ----

@@ -185,6 +185,23 @@ def test_root_tokens_and_records_survive_restarts():
             assert b"PRIVATE KEY" not in content
 
 
+def test_look_up_indexes_that_are_lost_or_damaged_are_made_again():
+    with daemon() as s:
+        leaves = [certs_of(s.ask(CSR, token=ROTATOR)[0])[0] for _ in range(20)]
+        records = s.records()
+        for spoil in (lambda p: p.unlink(), lambda p: p.write_bytes(b"x" * 8192), lambda p: p.write_bytes(b"")):
+            assert s.stop() == 0
+            files = sorted((s.dir / "data").glob("index*.mdb"))
+            assert files, sorted((s.dir / "data").iterdir())
+            for path in files:
+                spoil(path)
+            s.start()
+            wait_for(lambda: s.api("GET", "/v1/status")["store"]["index_behind"] == 0)
+            assert s.records()[:len(records)] == records
+            assert [s.record_of(leaf)["pem"] for leaf in leaves]
+            assert len(s.records(spiffe_id="spiffe://example.org/ns/web/sa/load")) == 20
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     path = tmp_path / "disk"
