@@ -5,7 +5,7 @@
 #include "ca/inside.h"
 
 #define IDLE_US 250000             /* without work for so long: a look whether housekeeping is due */
-#define SLICE_US 25000             /* between two slices; ours: 20 480 records a second, more than are made, at a tenth of the time */
+#define SLICE_US 25000             /* between two slices; ours: 20 480 records a second, more than are made */
 #define HOUSEKEEPING_US 60000000   /* between two rounds that found nothing; ours */
 #define RETAIN_TILES 2             /* of a slice: some 512 records, a few milliseconds */
 #define EXPIRE_TOKENS 256          /* of a slice */
