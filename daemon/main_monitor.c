@@ -27,8 +27,11 @@ static bool load(const char *path, struct conf **conf)
 	struct conf_problem problem = { "" };
 	char rule[CONF_PROBLEM_MAX] = "";
 
-	if (conf_load(path, conf, &problem).code != ERR_OK) {
-		fprintf(stderr, "signetd: %s\n", problem.text);
+	struct err e = conf_load(path, conf, &problem);
+
+	if (e.code != ERR_OK) {
+		fprintf(stderr, "signetd: %s%s\n", problem.text,
+		        e.code == ERR_NOT_FOUND ? "; name another with -c, or make one with: signet init --trust-domain NAME" : "");
 		return false;
 	}
 	if (policy_check(*conf, rule, sizeof(rule)).code == ERR_OK) return true;

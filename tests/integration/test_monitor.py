@@ -71,7 +71,8 @@ def test_configuration_mistakes_end_with_2_and_say_where(signet, tmp_path):
         r = run(bad)
         assert r.returncode == 2 and word in r.stderr, r
         assert run(bad, "--check").returncode == 2
-    assert run(tmp_path / "none.yaml").returncode == 2
+    none = run(tmp_path / "none.yaml")
+    assert none.returncode == 2 and "signet init" in none.stderr
     assert run(signet.config, "--no-such-option").returncode == 2
     assert run(signet.config, "--check").returncode == 0
 
