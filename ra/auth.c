@@ -42,6 +42,11 @@ struct err auth_new(const struct auth_options *o, struct auth **out, size_t *bad
 	return e;
 }
 
+bool auth_has_keys(const struct auth *a, size_t issuer)
+{
+	return a->keys[issuer] != NULL;
+}
+
 void auth_free(struct auth *a)
 {
 	if (a == NULL) return;

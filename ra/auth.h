@@ -4,6 +4,8 @@
 #ifndef SIGNET_RA_AUTH_H
 #define SIGNET_RA_AUTH_H
 
+#include <stdbool.h>
+
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "ra/identity.h"
@@ -18,6 +20,8 @@ struct auth_options {
 };
 /* INVALID_ARGUMENT: a JWK Set does not parse; *bad_issuer is its index. */
 struct err auth_new(const struct auth_options *options, struct auth **out, size_t *bad_issuer);
+/* Has the issuer a key at all?  If not, each of its tokens is refused. */
+bool auth_has_keys(const struct auth *a, size_t issuer);
 void auth_free(struct auth *a); /* NULL is allowed */
 
 /* Is this client certificate, whose chain TLS has verified, one that may authenticate?  (X509-SVID rules, our trust domain.) */

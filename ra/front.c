@@ -196,6 +196,10 @@ static struct err make_requests(struct front *f)
 		log_event(f->o->log, LOG_ERROR, "jwks", F_STR("issuer", bad < f->o->conf->issuer_count ? conf_text(f->o->conf, f->o->conf->issuers[bad].name) : ""), F_ERR(e));
 		return e;
 	}
+	for (uint32_t i = 0; i < f->o->conf->issuer_count; i++)
+		if (!auth_has_keys(r->auth, i))
+			log_event(f->o->log, LOG_WARN, "jwks", F_STR("issuer", conf_text(f->o->conf, f->o->conf->issuers[i].name)),
+			          F_STR("why", "no usable key: all of its tokens are refused"));
 	r->conf = f->o->conf;
 	r->log = f->o->log;
 	r->metrics = f->o->metrics;

@@ -241,6 +241,7 @@ def test_new_key_set_is_taken_on_hup_and_tokens_of_the_old_one_end():
         s.process.send_signal(signal.SIGHUP)
         wait_for(lambda: len(s.events("reloaded")) == 2)
         assert refusal(s, token=new_token) == FAILED, "an issuer that has withdrawn all keys"
+        assert {(e["level"], e["why"]) for e in s.events("jwks")} == {("warn", "no usable key: all of its tokens are refused")}
 
 
 # ---- client certificates ----
