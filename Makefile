@@ -57,11 +57,10 @@ LIBS_signet-admin  := -lmicrohttpd -ljansson
 MAIN_signet        := cli/main
 LIBS_signet        := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl
 ALL_LIBS := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl -luv -llmdb -lmicrohttpd
-READY    := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p)).c),$(p)))
 
 .PHONY: all
 
-all: $(READY:%=$(B)/bin/%)
+all: $(PROGRAMS:%=$(B)/bin/%)
 
 # Headers that are generated must be there before the first compilation.
 GEN_H    := $(PROTO_C:.c=.h) build/gen/proto/descriptors.h $(SECCOMP_H)
@@ -98,7 +97,7 @@ $(B)/bin/$(1): $(B)/$(MAIN_$(1)).o $(LIB)
 	@mkdir -p $$(@D)
 	$(CC) $(LDFLAGS) -o $$@ $$< $(LIB) $(LIBS_$(1))
 endef
-$(foreach p,$(READY),$(eval $(call PROGRAM_RULE,$(p))))
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(p))))
 
 # ---- unit tests: tests/unit/FOLDER/test_*.c, one program each ----
 UNIT     := $(wildcard tests/unit/*/test_*.c)
@@ -112,7 +111,6 @@ unit: $(UNIT_BIN)
 
 # ---- fuzz targets: FOLDER/fuzz_NAME.c, seeds in tests/data/fuzz/NAME/; replayed by `make replay` with any compiler ----
 FUZZ     := $(wildcard */fuzz_*.c)
-FUZZ_NAMES := $(foreach f,$(FUZZ),$(patsubst fuzz_%,%,$(basename $(notdir $f))))
 REPLAYS  := $(FUZZ:%.c=$(B)/replay/%)
 $(B)/replay/%: %.c tests/fuzz/replay.c $(LIB)
 	@mkdir -p $(@D)
