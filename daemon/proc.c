@@ -195,7 +195,7 @@ void proc_ended(struct proc *p, int status, const struct log *log)
 
 	log_event(log, expected ? LOG_INFO : LOG_ERROR, "process ended", F_STR("child", proc_name(p->role)),
 	          F_INT("number", p->number), F_INT("pid", p->pid), F_INT("status", code), F_INT("signal", sig), F_STR("note", note));
-	if (p->page == NULL && p->metrics >= 0) (void)metrics_map(p->metrics, true, &p->page).code; /* else it shows too much */
+	if (p->page == NULL && p->metrics >= 0) (void)metrics_map(p->metrics, true, &p->page); /* else it shows too much */
 	if (p->page != NULL) metrics_let_go(p->page);
 	drop_control(p);
 	p->pid = 0;

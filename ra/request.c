@@ -271,7 +271,7 @@ static void log_denial(const struct request *r, const struct policy_request *ask
 	struct bytes left;
 
 	if (!log_wants(r->service->log, LOG_INFO)) return;
-	(void)policy_explain_near(r->service->conf, r->identity->caller, ask, &told).code; /* what did not fit is left out */
+	(void)policy_explain_near(r->service->conf, r->identity->caller, ask, &told); /* what did not fit is left out */
 	left = buf_view(&told);
 	for (unsigned n = 0; left.len > 0; n++) {
 		const uint8_t *end = memchr(left.data, '\n', left.len);
@@ -325,8 +325,7 @@ static void on_issued(void *user, const struct link_answer *a)
 	metric_observe(r->service->metrics, H_REQUEST, clock_mono_us() - r->started_us);
 	request_log(r, call_peer_address(r->call), "answer", OK);
 	call_set_user(r->call, NULL);
-	e = call_reply(r->call, buf_view(&r->service->scratch));
-	(void)e.code; /* a client that does not read has been cut by net */
+	(void)call_reply(r->call, buf_view(&r->service->scratch)); /* a client that does not read has been cut by net */
 	request_free(r);
 }
 

@@ -66,7 +66,7 @@ static void on_check(void *ctx, struct call *call, struct bytes message)
 
 	if (!take_request(call, message, &ours)) return;
 	if (!ours) call_finish(call, ERR_NOT_FOUND, "unknown service");
-	else (void)put_status(call, status_of(ctx, true), true).code; /* a client that does not read has been cut by net */
+	else (void)put_status(call, status_of(ctx, true), true); /* a client that does not read has been cut by net */
 }
 
 static void on_watch_gone(void *ctx, struct call *call)
