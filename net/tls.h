@@ -1,7 +1,7 @@
 /* tls.h: server-side TLS settings as one immutable object that new connections share (OpenSSL).  One thread.
  *
  * TLS 1.2 (ECDHE with AES-GCM or ChaCha20 only) and 1.3; no tickets, no session cache, no renegotiation, no compression,
- * no early data; ALPN "h2" is required when the client offers ALPN at all and required to be offered.  Buffers are released on idle
+ * no early data; a client that does not offer ALPN "h2" is turned away (RFC 7301 s3.2).  Buffers are released on idle
  * connections (SSL_MODE_RELEASE_BUFFERS). */
 #ifndef SIGNET_NET_TLS_H
 #define SIGNET_NET_TLS_H

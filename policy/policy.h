@@ -82,12 +82,12 @@ struct err policy_decide(const struct conf *conf, const struct caller *caller, c
  * caller may appear in it, with everything but plain ASCII escaped.  RESOURCE_EXHAUSTED: out is full; it holds what fitted. */
 struct err policy_explain(const struct conf *conf, const struct caller *caller, const struct policy_request *req,
                           struct buf *out);
-
-/* Does any rule match on this attribute or fill it in?  One that none asks for need not be made. */
-bool policy_asks_for(const struct conf *conf, const char *attribute);
 /* The same for a log: without the rules of which no match holds.  The last line is the decision. */
 struct err policy_explain_near(const struct conf *conf, const struct caller *caller, const struct policy_request *req,
                                struct buf *out);
+
+/* Does any rule match on this attribute or fill it in?  One that none asks for need not be made. */
+bool policy_asks_for(const struct conf *conf, const char *attribute);
 
 /* pattern against text, as above. */
 bool policy_glob(const char *pattern, struct bytes text);

@@ -12,11 +12,10 @@
 
 struct auth;
 
-/* jwks: one JWK Set per issuer of the conf.  problem names the issuer whose set is refused. */
 struct auth_options {
 	const struct conf *conf;
 	struct metrics *metrics;
-	const struct bytes *jwks;
+	const struct bytes *jwks; /* conf->issuer_count JWK Sets, in the order of conf->issuers; read by auth_new() only */
 };
 /* INVALID_ARGUMENT: a JWK Set does not parse; *bad_issuer is its index. */
 struct err auth_new(const struct auth_options *options, struct auth **out, size_t *bad_issuer);

@@ -31,9 +31,9 @@ struct request_service { /* what requests need; owned by the front, outlives the
 #define REQUEST_STRANGERS_LOGGED 100
 
 #define REQUEST_PATH "/istio.v1.auth.IstioCertificateService/CreateCertificate"
-/* The `message` and `gone` of the gRPC method; ctx is the service's owner's, found by request_service_of(). */
+/* For `message` of the gRPC method. */
 void request_start(struct request_service *s, struct call *call, struct bytes message);
-/* The client has gone (or its deadline passed): the answer, if one still comes, is dropped and logged. */
+/* For `gone`: the client has gone (or its deadline passed): the answer, if one still comes, is dropped and logged. */
 void request_gone(struct call *call);
 /* The connection has gone: forget who was on it. */
 void request_conn_gone(void *user);
