@@ -9,7 +9,7 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 
-#define ADMIN_UIDS_MAX 64
+#define ADMIN_UIDS_MAX 64 /* admin.users (conf/schema.c) */
 
 struct admin_options {
 	const struct conf *conf;

@@ -7,7 +7,6 @@
 #include "ca/wire.h"
 #include "conf/conf.h"
 
-#define LIMITS_ISSUER "default" /* the name of Signet's own CA among issuers */
 #define LIMITS_NAMES_MAX 64     /* tls.names; conf/schema.c */
 
 struct limits;

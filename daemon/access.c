@@ -22,7 +22,7 @@ struct err access_take(struct bytes in, struct access_list *a)
 	TRY(wire_u16(&in, &has_group));
 	TRY(wire_u32(&in, &got.group));
 	TRY(wire_u16(&in, &got.uid_count));
-	if (has_group > 1 || got.uid_count > ACCESS_UIDS_MAX) FAIL(ERR_INVALID_ARGUMENT, "access: out of range");
+	if (has_group > 1 || got.uid_count > ADMIN_UIDS_MAX) FAIL(ERR_INVALID_ARGUMENT, "access: out of range");
 	got.has_group = has_group == 1;
 	for (uint16_t i = 0; i < got.uid_count; i++) TRY(wire_u32(&in, &got.uids[i]));
 	TRY(wire_end(&in));
@@ -34,7 +34,7 @@ static struct err add_uid(struct access_list *a, uid_t uid)
 {
 	for (uint16_t i = 0; i < a->uid_count; i++)
 		if (a->uids[i] == uid) return OK;
-	if (a->uid_count == ACCESS_UIDS_MAX) FAIL(ERR_RESOURCE_EXHAUSTED, "access: too many users");
+	if (a->uid_count == ADMIN_UIDS_MAX) FAIL(ERR_RESOURCE_EXHAUSTED, "access: too many users");
 	a->uids[a->uid_count++] = uid;
 	return OK;
 }

@@ -5,16 +5,16 @@
 
 #include <sys/types.h>
 
+#include "admin/admin.h"
 #include "conf/conf.h"
 
-#define ACCESS_UIDS_MAX 64 /* admin.users */
-#define ACCESS_WIRE_MAX (2 + 4 + 2 + 4 * ACCESS_UIDS_MAX)
+#define ACCESS_WIRE_MAX (2 + 4 + 2 + 4 * ADMIN_UIDS_MAX)
 
 struct access_list {
 	bool has_group;
 	gid_t group;
 	uint16_t uid_count;
-	uid_t uids[ACCESS_UIDS_MAX];
+	uid_t uids[ADMIN_UIDS_MAX];
 };
 
 struct err access_put(struct buf *out, const struct access_list *a);

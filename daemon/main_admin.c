@@ -12,7 +12,6 @@
 #include "daemon/child.h"
 
 #define FILES_MAX 1024 /* descriptors: operators' and scrapers' connections; ours */
-_Static_assert(ACCESS_UIDS_MAX == ADMIN_UIDS_MAX, "one bound");
 
 static struct err take_access(struct admin_options *o)
 {

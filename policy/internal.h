@@ -33,6 +33,5 @@ bool policy_template_next(const char **at, struct bytes *attribute, bool *malfor
 
 /* A workload ID in the trust domain? */
 bool policy_is_workload(struct bytes id, const char *trust_domain);
-#define POLICY_ISSUER_DEFAULT "default" /* Signet's own CA; what "" asks for */
 
 #endif

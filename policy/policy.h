@@ -26,6 +26,7 @@
 #define POLICY_VALUE_MAX 2048     /* bytes of its value without NUL */
 #define POLICY_NAMES_MAX 16       /* DNS and IP names of one grant */
 #define POLICY_DNS_MAX 253        /* RFC 1035 s2.3.4 without the final dot */
+#define POLICY_ISSUER_DEFAULT "default" /* Signet's own CA; what "" asks for */
 
 /* Who was authenticated, by what evidence.  Made in ra/ once, read-only afterwards. */
 enum caller_kind { CALLER_NONE, CALLER_JWT, CALLER_MTLS, CALLER_JOIN_TOKEN };

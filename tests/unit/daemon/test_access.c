@@ -65,11 +65,11 @@ static void an_unknown_name_is_told(void **state)
 
 static void a_list_survives_the_wire(void **state)
 {
-	struct access_list list = { .has_group = true, .group = 0xfffffffe, .uid_count = ACCESS_UIDS_MAX }, got;
+	struct access_list list = { .has_group = true, .group = 0xfffffffe, .uid_count = ADMIN_UIDS_MAX }, got;
 	AUTO(buf) struct buf b = { .max = ACCESS_WIRE_MAX };
 
 	(void)state;
-	for (uint16_t i = 0; i < ACCESS_UIDS_MAX; i++) list.uids[i] = 1000U + i;
+	for (uint16_t i = 0; i < ADMIN_UIDS_MAX; i++) list.uids[i] = 1000U + i;
 	assert_int_equal(access_put(&b, &list).code, ERR_OK);
 	assert_int_equal(b.len, ACCESS_WIRE_MAX);
 	assert_int_equal(access_take(buf_view(&b), &got).code, ERR_OK);
