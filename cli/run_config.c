@@ -129,7 +129,8 @@ static enum cli_exit check_files(const struct cli *c, const struct conf *conf)
 		if (path[0] != '\0') CLI_TRY(check_readable(c, files[i].key, path, texts[i]));
 	}
 	if (conf_text(conf, files[KEK].path)[0] != '\0' && kek.len != 32 && kek.len != 64 && kek.len != 65)
-		return cli_fail(c, CLI_FAILED, "%s: a key is 32 raw bytes or 64 hex digits, not %zu bytes", files[KEK].key, kek.len);
+		return cli_fail(c, CLI_FAILED, "%s: a key is 32 raw bytes or 64 hex digits, not %zu bytes", files[KEK].key,
+		                kek.len);
 	return conf_text(conf, files[CERT].path)[0] == '\0' ? CLI_OK : check_tls(c, buf_view(&cert), buf_view(&key));
 }
 
