@@ -103,8 +103,8 @@ static const char page_policy[] =
 	"In a template `{attribute}` is replaced by the caller's value. It must have exactly one, not empty, that cannot leave\n"
 	"its place: letters, digits, `.`, `_` and `-` in a SPIFFE ID; lower-case letters, digits and `-` in a DNS name, and `.`\n"
 	"too where the attribute is the whole template; an address in an IP address. Otherwise the caller gets nothing.\n"
-	"`{spiffe_id}` as the whole template keeps the caller's SPIFFE ID as it is. Two attributes in one segment (`{a}-{b}`) are refused,\n"
-	"because different values could then give the same name.\n\n"
+	"`{spiffe_id}` as the whole template keeps the caller's SPIFFE ID as it is. Two attributes in one segment (`{a}-{b}`)\n"
+	"are refused, because different values could then give the same name.\n\n"
 	"### The built-in rules\n\nThey apply while there is no `policy:`.\n\n```yaml\n";
 
 static struct err md_row(const struct schema_item *item, const char *key, struct buf *out)
