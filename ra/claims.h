@@ -10,9 +10,9 @@
 /* OK: *out is the caller's.  The id is "ISSUER-NAME:SUB" ("kubernetes:NS/SA" shape for service accounts:
  * "ISSUER-NAME:NS/SA").  Attributes: policy.h; of the claims only those that a rule asks for (policy_asks_for); a claim of another
  * type (null, a fraction, deeper objects) is left out.
- * UNAUTHENTICATED: no usable `sub`; a claim that a rule asks for is too long, there are too many, or two
- * claims have its name (capitals are lowered); for a kubernetes issuer: `sub` is not exactly system:serviceaccount:NS:SA (istio.md 1:
- * three parts make istiod panic), or the kubernetes.io claim says another namespace or account. */
+ * UNAUTHENTICATED: no usable `sub`; a claim that a rule asks for is too long, there are too many, or two claims have its
+ * name (capitals are lowered); for a kubernetes issuer: `sub` is not exactly system:serviceaccount:NS:SA (istio.md 1: three
+ * parts make istiod panic), or the kubernetes.io claim says another namespace or account. */
 struct err claims_caller(const struct conf *conf, const struct conf_jwt_issuer *issuer, const json_t *claims,
                          struct bytes cluster, struct caller **out);
 
