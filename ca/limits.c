@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hostname.h"
 #include "csr/spiffe.h"
 #include "policy/policy.h"
 
@@ -107,32 +108,6 @@ enum keeper_reason limits_check_spiffe_id(const struct limits *l, struct bytes i
 	return matches_any(l->conf, l->conf->ca.allow_spiffe_ids, id) ? REASON_NONE : REASON_LIMIT_SPIFFE_ID;
 }
 
-/* RFC 1034 s3.5 preferred syntax, and '_' as clusters have it; lower case only, so that no two spellings of a reserved name
- * exist; no wildcard, which would cover reserved names; no final dot. */
-static bool label_well_formed(struct bytes label)
-{
-	if (label.len == 0 || label.len > 63 || label.data[0] == '-' || label.data[label.len - 1] == '-') return false;
-	for (size_t i = 0; i < label.len; i++) {
-		uint8_t c = label.data[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-')) return false;
-	}
-	return true;
-}
-
-static bool dns_well_formed(struct bytes name)
-{
-	size_t start = 0;
-
-	if (name.len == 0 || name.len > WIRE_DNS_MAX) return false;
-	for (size_t i = 0; i <= name.len; i++) {
-		if (i < name.len && name.data[i] != '.') continue;
-		if (!label_well_formed(BYTES(name.data + start, i - start))) return false;
-		start = i + 1;
-	}
-	return true;
-}
-
 /* tls.names may be written in upper case; DNS does not tell (RFC 4343). */
 static bool same_dns(struct bytes a, struct bytes b)
 {
@@ -182,7 +157,7 @@ enum keeper_reason limits_check_name(const struct limits *l, const struct wire_n
 	if (is_serving_name(l, name)) return REASON_RESERVED_NAME;
 	if (name->tag == WIRE_TAG_IP && is_ipv4_mapped(name->value)) return REASON_LIMIT_NAME;
 	if (name->tag == WIRE_TAG_IP) return in_any_range(l, name->value) ? REASON_NONE : REASON_LIMIT_NAME;
-	if (name->tag != WIRE_TAG_DNS || !dns_well_formed(name->value)) return REASON_LIMIT_NAME;
+	if (name->tag != WIRE_TAG_DNS || !hostname_valid(name->value, true)) return REASON_LIMIT_NAME;
 	if (matches_any(conf, conf->ca.reserved_names, name->value)) return REASON_RESERVED_NAME;
 	return matches_any(conf, conf->ca.allow_dns_names, name->value) ? REASON_NONE : REASON_LIMIT_NAME;
 }

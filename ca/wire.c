@@ -56,7 +56,7 @@ static const struct wire_form issue_form = WIRE_FORM(wire_issue, issue_fields);
 static bool name_fits(uint8_t tag, struct bytes value)
 {
 	if (tag == WIRE_TAG_IP) return value.len == 4 || value.len == 16;
-	return tag == WIRE_TAG_DNS && value.len >= 1 && value.len <= WIRE_DNS_MAX && !bytes_has_nul(value);
+	return tag == WIRE_TAG_DNS && value.len >= 1 && value.len <= HOSTNAME_MAX && !bytes_has_nul(value);
 }
 
 static struct err put_names(struct buf *out, const struct wire_issue *m)
@@ -83,7 +83,7 @@ static struct err take_names(struct bytes *in, struct wire_issue *m)
 {
 	for (unsigned i = 0; i < m->name_count; i++) {
 		TRY(wire_u8(in, &m->names[i].tag));
-		TRY(wire_bytes(in, WIRE_DNS_MAX, &m->names[i].value));
+		TRY(wire_bytes(in, HOSTNAME_MAX, &m->names[i].value));
 		if (!name_fits(m->names[i].tag, m->names[i].value)) FAIL(ERR_INVALID_ARGUMENT, "wire: not a DNS or IP name");
 	}
 	return wire_end(in);

@@ -6,6 +6,7 @@
 #define SIGNET_CA_WIRE_H
 
 #include "base/chan.h"
+#include "base/hostname.h"
 #include "csr/spiffe.h"
 #include "key/key.h"
 #include "storage/store.h"
@@ -16,7 +17,6 @@
 #define WIRE_NAMES_MAX 16      /* DNS and IP names of one request */
 #define WIRE_TAG_DNS 2         /* GeneralName, RFC 5280 s4.2.1.6 */
 #define WIRE_TAG_IP 7
-#define WIRE_DNS_MAX 253       /* bytes; RFC 1035 s2.3.4 without the final dot */
 
 enum wire_front_type { /* front's channel */
 	/* front -> keeper */

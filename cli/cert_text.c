@@ -7,13 +7,11 @@
 
 #include "base/clock.h"
 #include "cli/text.h"
+#include "csr/csr.h"
 #include "der/pem.h"
 #include "key/key.h"
 
 #define LINE_MAX_TEXT 4096
-#define SAN_DNS 2 /* GeneralName tags, RFC 5280 s4.2.1.6 */
-#define SAN_URI 6
-#define SAN_IP 7
 #define LABEL_WIDTH 13
 
 /* ---- parts ---- */
@@ -48,9 +46,9 @@ static void colon_hex(struct bytes v, char *out, size_t size)
 
 static void san_text(unsigned tag, struct bytes value, char *out, size_t size)
 {
-	if (tag == SAN_IP && (value.len == 4 || value.len == 16))
+	if (tag == CSR_SAN_IP && (value.len == 4 || value.len == 16))
 		(void)inet_ntop(value.len == 4 ? AF_INET : AF_INET6, value.data, out, (socklen_t)size);
-	else if (tag == SAN_URI || tag == SAN_DNS)
+	else if (tag == CSR_SAN_URI || tag == CSR_SAN_DNS)
 		(void)snprintf(out, size, "%.*s", (int)value.len, value.data);
 	else (void)snprintf(out, size, "(name of kind %u)", tag);
 }
@@ -109,10 +107,11 @@ static void put_names(FILE *out, const struct cert *cert, const char *margin)
 	unsigned tag;
 
 	while (cert_san_next(&names, &tag, &value).code == ERR_OK) {
-		bool spiffe = tag == SAN_URI && bytes_has_prefix(value, bytes_str("spiffe://"));
+		bool spiffe = tag == CSR_SAN_URI && bytes_has_prefix(value, bytes_str("spiffe://"));
 
 		san_text(tag, value, text, sizeof(text));
-		line(out, margin, spiffe ? "SPIFFE ID" : tag == SAN_DNS ? "DNS name" : tag == SAN_IP ? "address" : "name", text);
+		line(out, margin, spiffe ? "SPIFFE ID" : tag == CSR_SAN_DNS ? "DNS name" : tag == CSR_SAN_IP ? "address" : "name",
+		     text);
 	}
 }
 
@@ -188,8 +187,8 @@ struct err cli_cert_json(const struct cert *cert, json_t **out)
 	(void)fingerprint(cert->der, hash);
 	(void)fingerprint(cert->key.spki, key_hash);
 	each_usage(cert, add_json, use);
-	*out = json_pack("{so so so ss ss ss ss ss ss so sb ss ss}", "uris", names_json(cert, SAN_URI), "dns_names",
-	                 names_json(cert, SAN_DNS), "ip_addresses", names_json(cert, SAN_IP), "subject",
+	*out = json_pack("{so so so ss ss ss ss ss ss so sb ss ss}", "uris", names_json(cert, CSR_SAN_URI), "dns_names",
+	                 names_json(cert, CSR_SAN_DNS), "ip_addresses", names_json(cert, CSR_SAN_IP), "subject",
 	                 cert->subject_empty ? "" : subject, "issuer", issuer, "serial", serial, "not_before", before,
 	                 "not_after", after, "key", key, "usages", use, "ca", (int)cert->ca, "sha256", hash, "key_sha256",
 	                 key_hash);

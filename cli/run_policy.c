@@ -106,21 +106,21 @@ static enum cli_exit ask(const struct cli *c, struct question *q)
 
 /* ---- the answer ---- */
 
-static void name_text(const struct policy_name *n, char out[POLICY_DNS_MAX + 1])
+static void name_text(const struct policy_name *n, char out[HOSTNAME_MAX + 1])
 {
-	if (n->tag == 7) (void)inet_ntop(n->len == 4 ? AF_INET : AF_INET6, n->value, out, POLICY_DNS_MAX + 1);
-	else (void)snprintf(out, POLICY_DNS_MAX + 1, "%.*s", n->len, n->value);
+	if (n->tag == CSR_SAN_IP) (void)inet_ntop(n->len == 4 ? AF_INET : AF_INET6, n->value, out, HOSTNAME_MAX + 1);
+	else (void)snprintf(out, HOSTNAME_MAX + 1, "%.*s", n->len, n->value);
 }
 
 static void print_grant(const struct cli *c, const struct policy_grant *g)
 {
-	char text[TEXT_TIME_MAX], name[POLICY_DNS_MAX + 1];
+	char text[TEXT_TIME_MAX], name[HOSTNAME_MAX + 1];
 
 	fprintf(c->out, "granted by rule %s\n", g->rule);
 	fprintf(c->out, "  SPIFFE ID  %s\n", g->spiffe_id);
 	for (uint8_t i = 0; i < g->name_count; i++) {
 		name_text(&g->names[i], name);
-		fprintf(c->out, "  %s  %s\n", g->names[i].tag == 7 ? "address  " : "DNS name ", name);
+		fprintf(c->out, "  %s  %s\n", g->names[i].tag == CSR_SAN_IP ? "address  " : "DNS name ", name);
 	}
 	fprintf(c->out, "  lifetime   %s\n", text_duration(g->lifetime, text));
 	fprintf(c->out, "  issuer     %s\n", g->issuer);
@@ -132,7 +132,7 @@ static enum cli_exit print_json(const struct cli *c, struct err e, const struct 
 	json_t *o = json_pack("{sb ss ss ss%}", "granted", (int)(e.code == ERR_OK), "code", err_code_name(e.code), "answer",
 	                      e.reason, "explanation", told->len > 0 ? (const char *)told->data : "", told->len);
 	json_t *names = json_array();
-	char name[POLICY_DNS_MAX + 1];
+	char name[HOSTNAME_MAX + 1];
 
 	for (uint8_t i = 0; e.code == ERR_OK && i < g->name_count; i++) {
 		name_text(&g->names[i], name);

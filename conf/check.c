@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/hostname.h"
 #include "conf/schema.h"
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -18,23 +19,6 @@ const char *schema_check_trust_domain(const char *text)
 	/* SPIFFE-ID s2.1 */
 	return all_of(text, LOWER DIGIT "._-") ? NULL
 					       : "a trust domain: lower-case letters, digits, '.', '-' and '_' (example.org)";
-}
-
-/* RFC 1123 s2.1: labels of 1..63 letters, digits and inner hyphens. */
-static bool is_host_name(const char *text)
-{
-	size_t label = 0, len = strlen(text);
-	if (len == 0 || len > 253 || !all_of(text, LOWER UPPER DIGIT ".-")) return false;
-	for (size_t i = 0; i < len; i++) {
-		bool edge = label == 0 || text[i + 1] == '.' || text[i + 1] == '\0';
-		if (text[i] == '.') {
-			if (label == 0 || text[i + 1] == '\0') return false;
-			label = 0;
-			continue;
-		}
-		if (++label > 63 || (text[i] == '-' && edge)) return false;
-	}
-	return true;
 }
 
 static bool is_ip(int family, const char *text)
@@ -58,7 +42,7 @@ const char *schema_check_address(const char *text)
 		host[len - 1] = '\0';
 		return is_ip(AF_INET6, host + 1) ? NULL : expected;
 	}
-	return len == 0 || is_host_name(host) ? NULL : expected;
+	return len == 0 || is_ip(AF_INET, host) || hostname_valid(bytes_str(host), false) ? NULL : expected;
 }
 
 const char *schema_check_user(const char *text)
@@ -93,7 +77,7 @@ const char *schema_check_pattern(const char *text)
 
 const char *schema_check_dns_name_or_ip(const char *text)
 {
-	return is_ip(AF_INET, text) || is_ip(AF_INET6, text) || is_host_name(text) ? NULL : "a DNS name or an IP address";
+	return is_ip(AF_INET, text) || is_ip(AF_INET6, text) || hostname_valid(bytes_str(text), false) ? NULL : "a DNS name or an IP address";
 }
 
 const char *schema_check_label(const char *text)

@@ -10,12 +10,13 @@
  *                 template that is exactly "{spiffe_id}" takes that attribute's value whole, with its '/', if the value
  *                 is a workload ID in our trust domain;
  *   dns_names     [a-z0-9-] only, or also '.' where {attribute} is the whole template; what comes out is a host name in
- *                 lower case that does not end in digits; "*." in front only if the template begins with it;
+ *                 lower case (base/hostname.h), so no wildcard;
  *   ip_addresses  [0-9A-Fa-f.:] only; what comes out is an IPv4 or IPv6 address.
  * Everything else denies. */
 #ifndef SIGNET_POLICY_POLICY_H
 #define SIGNET_POLICY_POLICY_H
 
+#include "base/hostname.h"
 #include "base/own.h"
 #include "conf/conf.h"
 #include "csr/csr.h"
@@ -25,7 +26,6 @@
 #define POLICY_NAME_MAX 64        /* bytes of an attribute's name without NUL */
 #define POLICY_VALUE_MAX 2048     /* bytes of its value without NUL */
 #define POLICY_NAMES_MAX 16       /* DNS and IP names of one grant */
-#define POLICY_DNS_MAX 253        /* RFC 1035 s2.3.4 without the final dot */
 #define POLICY_ISSUER_DEFAULT "default" /* Signet's own CA; what "" asks for */
 
 /* Who was authenticated, by what evidence.  Made in ra/ once, read-only afterwards. */
@@ -53,9 +53,9 @@ struct policy_request {
 };
 
 struct policy_name {
-	uint8_t tag;                 /* 2 dNSName, 7 iPAddress (GeneralName) */
+	uint8_t tag;                 /* CSR_SAN_DNS or CSR_SAN_IP (csr/csr.h) */
 	uint8_t len;                 /* octets */
-	uint8_t value[POLICY_DNS_MAX];
+	uint8_t value[HOSTNAME_MAX];
 };
 /* What policy allows; the only source of names in a certificate. */
 struct policy_grant {

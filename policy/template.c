@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/hostname.h"
 #include "policy/internal.h"
 
 #define WHOLE_ID "{spiffe_id}" /* the one template whose value holds '/': policy.h */
@@ -155,37 +156,10 @@ bool policy_fill_spiffe_id(const struct template_source *source, const char *tex
 	return true;
 }
 
-/* RFC 1123 s2.1 in lower case, labels of 1..63, the last not all digits (it would be read as an address), at most
- * POLICY_DNS_MAX; "*." first only where the template says so. */
-static bool is_host_name(struct bytes name)
-{
-	size_t label = 0, digits = 0;
-	if (name.len == 0 || name.len > POLICY_DNS_MAX) return false;
-	for (size_t i = 0; i < name.len; i++) {
-		uint8_t ch = name.data[i];
-		if (ch == '.') {
-			if (label == 0 || name.data[i - 1] == '-') return false;
-			label = digits = 0;
-			continue;
-		}
-		if ((places_of(ch) & IN_DNS) == 0 || (ch == '-' && label == 0) || ++label > 63) return false;
-		digits += ch >= '0' && ch <= '9';
-	}
-	return label > 0 && label != digits && name.data[name.len - 1] != '-';
-}
-
-static bool check_dns(const char *template, const char *text, struct template_failure *f)
-{
-	/* no value holds a '*', so one at the start is the template's own */
-	bool wildcard = strncmp(template, "*.", 2) == 0;
-	return is_host_name(bytes_str(wildcard ? text + 2 : text)) ||
-	       fails(f, "not a host name in lower case", BYTES_NONE, BYTES_NONE);
-}
-
 static bool parse_ip(const char *text, struct policy_name *name, struct template_failure *f)
 {
 	bool v6 = strchr(text, ':') != NULL;
-	name->tag = 7;
+	name->tag = CSR_SAN_IP;
 	name->len = v6 ? 16 : 4;
 	return inet_pton(v6 ? AF_INET6 : AF_INET, text, name->value) == 1 || fails(f, "not an IP address", BYTES_NONE, BYTES_NONE);
 }
@@ -193,13 +167,13 @@ static bool parse_ip(const char *text, struct policy_name *name, struct template
 bool policy_fill_name(const struct template_source *source, enum template_kind kind, const char *text, struct policy_name *name,
 		   struct template_failure *failure)
 {
-	char filled[POLICY_DNS_MAX + 1];
-	struct output o = { filled, POLICY_DNS_MAX };
+	char filled[HOSTNAME_MAX + 1];
+	struct output o = { filled, HOSTNAME_MAX };
 	if (!fill(source, kind, text, &o, failure)) return false;
 	if (kind == TEMPLATE_IP && source->caller == NULL && strchr(text, '{') != NULL) return true; /* checked when filled */
 	if (kind == TEMPLATE_IP) return parse_ip(filled, name, failure);
-	if (!check_dns(text, filled, failure)) return false;
-	name->tag = 2;
+	if (!hostname_valid(bytes_str(filled), true)) return fails(failure, "not a host name in lower case", BYTES_NONE, BYTES_NONE);
+	name->tag = CSR_SAN_DNS;
 	name->len = (uint8_t)strlen(filled);
 	memcpy(name->value, filled, name->len);
 	return true;

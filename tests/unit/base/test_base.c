@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/hostname.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/own.h"
@@ -192,6 +193,35 @@ static void test_utf8(void **state)
 		if (utf8_valid(bytes_str(utf8_cases[i].text)) != utf8_cases[i].valid) fail_msg("case %zu", i);
 }
 
+#define LABEL_63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define NAME_253 LABEL_63 "." LABEL_63 "." LABEL_63 ".aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+static const struct {
+	const char *text;
+	bool valid, lower; /* lower: also where capitals are refused */
+} hostname_cases[] = {
+	{ "a", true, true }, { "example.org", true, true }, { "1.example.org", true, true }, { "a-b.c", true, true },
+	{ "a--b", true, true }, { "xn--bcher-kva.example", true, true }, { "1.2.3.4a", true, true },
+	{ LABEL_63, true, true }, { NAME_253, true, true }, { "Example.org", true, false }, { "example.ORG", true, false },
+	{ "", false, false }, { ".", false, false }, { "a.", false, false }, { ".a", false, false }, { "a..b", false, false },
+	{ "-a", false, false }, { "a-", false, false }, { "a.-b", false, false }, { "a-.b", false, false },
+	{ "a_b", false, false }, { "*", false, false }, { "*.a", false, false }, { "a b", false, false }, { "a/b", false, false },
+	{ "\xc3\xa4.org", false, false }, { "1", false, false }, { "1.2.3.4", false, false }, { "a.1", false, false },
+	{ LABEL_63 "a", false, false }, { NAME_253 "a", false, false }, { "a:1", false, false },
+};
+
+static void test_host_names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(hostname_cases); i++) {
+		struct bytes name = bytes_str(hostname_cases[i].text);
+
+		if (hostname_valid(name, false) != hostname_cases[i].valid) fail_msg("%s", hostname_cases[i].text);
+		if (hostname_valid(name, true) != hostname_cases[i].lower) fail_msg("%s, in lower case", hostname_cases[i].text);
+	}
+	assert_int_equal(strlen(NAME_253), HOSTNAME_MAX);
+	assert_false(hostname_valid(BYTES("a\0b", 3), false));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_codec_numbers_come_back),        cmocka_unit_test(test_log_escapes_what_peers_say),
 		cmocka_unit_test(test_log_line_is_bounded),            cmocka_unit_test(test_metrics_add_up_over_pages),
 		cmocka_unit_test(test_clock_text),                     cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_host_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,8 @@ static void test_spiffe_ids(void **state)
 static const struct { uint8_t tag; const char *name; size_t len; enum keeper_reason want; } names[] = {
 	DNS("b.a.svc", NONE),
 	DNS("x.y.mesh", NONE),
-	DNS("b_c.a.svc", NONE),
+	DNS("b-c.a.svc", NONE),
+	DNS("b_c.a.svc", LIMIT_NAME),
 	DNS("c.b.a.svc", NONE), /* '*' stops at '/', which a DNS name has not */
 	DNS("a.svc", LIMIT_NAME),
 	DNS("b.a.svc.", LIMIT_NAME),
