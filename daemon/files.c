@@ -152,7 +152,8 @@ static struct err give_dir(const char *path, mode_t mode, uid_t owner, gid_t gro
 
 struct err files_make_dir(const char *path, mode_t mode, uid_t owner, gid_t group)
 {
-	if (mkdir(path, 0700) != 0) return errno == EEXIST ? OK : ERR_BY(ERR_UNAVAILABLE, "files: cannot make the directory", errno);
+	if (mkdir(path, 0700) != 0)
+		return errno == EEXIST ? OK : ERR_BY(ERR_UNAVAILABLE, "files: cannot make the directory", errno);
 	return give_dir(path, mode, owner, group);
 }
 

@@ -36,7 +36,9 @@ struct beneath { /* struct landlock_path_beneath_attr */
 #define FS_REFER (UINT64_C(1) << 13)       /* ABI 2 */
 #define FS_IOCTL_DEV (UINT64_C(1) << 15)   /* ABI 5 */
 /* What the keeper does below data_dir: read, write, and make, replace and remove files and directories. */
-#define FS_KEEPER ((UINT64_C(1) << 1) | FS_READ | (UINT64_C(1) << 4) | FS_REMOVE_FILE | (UINT64_C(1) << 7) | (UINT64_C(1) << 8) | FS_TRUNCATE)
+#define FS_KEEPER                                                                                                      \
+	((UINT64_C(1) << 1) | FS_READ | (UINT64_C(1) << 4) | FS_REMOVE_FILE | (UINT64_C(1) << 7) |                     \
+	 (UINT64_C(1) << 8) | FS_TRUNCATE)
 /* What the monitor gives up: changing anything.  Reading and executing stay: it starts programs. */
 #define FS_MONITOR_KEEPS (FS_EXECUTE | FS_READ | FS_IOCTL_DEV)
 

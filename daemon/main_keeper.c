@@ -20,7 +20,8 @@ static struct err read_kek(struct hsm_kek *kek)
 	ssize_t n;
 
 	while (done < HSM_KEK_LEN && (n = read(KEEPER_FD_KEK, kek->bytes + done, HSM_KEK_LEN - done)) > 0) done += (size_t)n;
-	if (done != HSM_KEK_LEN || read(KEEPER_FD_KEK, &more, 1) != 0) FAIL(ERR_FAILED_PRECONDITION, "keeper: no key-encryption key");
+	if (done != HSM_KEK_LEN || read(KEEPER_FD_KEK, &more, 1) != 0)
+		FAIL(ERR_FAILED_PRECONDITION, "keeper: no key-encryption key");
 	close(KEEPER_FD_KEK);
 	return OK;
 }

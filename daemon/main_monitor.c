@@ -49,7 +49,8 @@ static int run(const struct conf *conf)
 
 	(void)dup2(2, 1); /* whoever reads our standard output need not wait for the daemon's end */
 	if (e.code != ERR_OK)
-		log_event(&log, LOG_ERROR, "cannot start", F_STR("at", s.at), F_ERR(e), F_STR("errno", e.cause ? strerror((int)e.cause) : ""));
+		log_event(&log, LOG_ERROR, "cannot start", F_STR("at", s.at), F_ERR(e),
+		          F_STR("errno", e.cause ? strerror((int)e.cause) : ""));
 	else if ((e = monitor_run(&s, &status)).code != ERR_OK) {
 		log_event(&log, LOG_ERROR, "cannot start", F_ERR(e));
 		status = EXIT_START;

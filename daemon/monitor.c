@@ -145,7 +145,8 @@ static void reload(struct monitor *m)
 	if (m->stopping || !m->up) return;
 	e = start_read_files(m->s, &fresh);
 	if (e.code != ERR_OK) {
-		log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e), F_STR("note", "the old files stay in use"));
+		log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e),
+		          F_STR("note", "the old files stay in use"));
 		return;
 	}
 	log_event(m->log, LOG_INFO, "reload", F_INT("fronts", m->count - FRONTS));
@@ -160,7 +161,8 @@ static void reload(struct monitor *m)
  * reads it, so no other has it by then. */
 static void reload_undo(struct monitor *m)
 {
-	log_event(m->log, LOG_ERROR, "reload failed", F_STR("note", "a front did not start with the new files; the old ones stay in use"));
+	log_event(m->log, LOG_ERROR, "reload failed",
+	          F_STR("note", "a front did not start with the new files; the old ones stay in use"));
 	start_close_files(&m->s->files);
 	m->s->files = start_move_files(&m->previous);
 	for (size_t i = FRONTS; i < m->count; i++) m->procs[i].reload = false;
@@ -332,7 +334,8 @@ static void name_procs(struct monitor *m)
 
 static struct err monitor_begin(struct monitor *m)
 {
-	const struct sandbox_options sandbox = { .role = SANDBOX_MONITOR, .data_dir = -1, .run_dir = m->s->admin_dir, .log = m->log };
+	const struct sandbox_options sandbox = { .role = SANDBOX_MONITOR, .data_dir = -1, .run_dir = m->s->admin_dir,
+		                                 .log = m->log };
 	struct err e;
 
 	TRY(open_signals(&m->signals));

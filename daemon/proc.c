@@ -194,7 +194,8 @@ void proc_ended(struct proc *p, int status, const struct log *log)
 	                   : code == SPAWN_NO_PROGRAM ? "the program is not there, or cannot be executed" : "";
 
 	log_event(log, expected ? LOG_INFO : LOG_ERROR, "process ended", F_STR("child", proc_name(p->role)),
-	          F_INT("number", p->number), F_INT("pid", p->pid), F_INT("status", code), F_INT("signal", sig), F_STR("note", note));
+	          F_INT("number", p->number), F_INT("pid", p->pid), F_INT("status", code), F_INT("signal", sig),
+	          F_STR("note", note));
 	if (p->page == NULL && p->metrics >= 0) (void)metrics_map(p->metrics, true, &p->page); /* else it shows too much */
 	if (p->page != NULL) metrics_let_go(p->page);
 	drop_control(p);

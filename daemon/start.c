@@ -32,7 +32,8 @@ static struct err start_user(struct start *s)
 {
 	TRY(user_resolve(at(s, s->conf->user), &s->user));
 	if (s->user.uid == 0)
-		log_event(s->log, LOG_WARN, "running as root", F_STR("why", "user: root; every process drops its capabilities all the same"));
+		log_event(s->log, LOG_WARN, "running as root",
+		          F_STR("why", "user: root; every process drops its capabilities all the same"));
 	return OK;
 }
 
@@ -245,10 +246,12 @@ static struct err start_own_kek(struct start *s)
 	e = files_kek_read(s->at, s->user.uid, s->kek);
 	if (e.code != ERR_NOT_FOUND) return e;
 	if (has_store(dir))
-		FAIL(ERR_FAILED_PRECONDITION, "start: data_dir holds a CA, but its key-encryption key is not here; restore it or name it");
+		FAIL(ERR_FAILED_PRECONDITION,
+		     "start: data_dir holds a CA, but its key-encryption key is not here; restore it or name it");
 	TRY(files_kek_make(s->data_dir, KEK_NAME, s->kek));
 	log_event(s->log, LOG_WARN, "key-encryption key made", F_STR("file", s->at),
-	          F_STR("note", "the CA key is encrypted under it; keep a copy elsewhere, or name another with ca.key_encryption_key_file"));
+	          F_STR("note", "the CA key is encrypted under it; keep a copy elsewhere, or name another with "
+	                        "ca.key_encryption_key_file"));
 	return OK;
 }
 

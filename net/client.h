@@ -19,7 +19,8 @@ struct client_status { enum err_code code; char text[1024]; }; /* grpc-status, d
 /* The program must ignore SIGPIPE.  Names are looked up by getaddrinfo(), which knows no deadline.
  * OK: the server answered; look at status->code; *reply (appended) is its message if that is OK.
  * UNAVAILABLE: cannot connect; UNAUTHENTICATED: the server's certificate does not verify or name the host;
- * DEADLINE_EXCEEDED, by our clock or the server's; INTERNAL: the peer does not speak gRPC.  detail (size bytes) says more for a human. */
+ * DEADLINE_EXCEEDED, by our clock or the server's; INTERNAL: the peer does not speak gRPC.  detail (size bytes)
+ * says more for a human. */
 struct err client_call(const struct client_options *options, const char *path, struct bytes message, struct buf *reply,
                        struct client_status *status, char *detail, size_t size);
 

@@ -31,7 +31,8 @@
 #define REQUEST_MS (30 * 1000)             /* from HEADERS to the end of a message; ours */
 #define STALL_MS (30 * 1000)               /* a peer that takes none of its answers for so long is cut; ours */
 #define GOAWAY_MS 1000                     /* between the two GOAWAYs of a drain (RFC 9113 s6.8): a round trip; ours */
-#define IDLE_MS (10 * 1000)                /* a connection that waits for nothing for so long rests, and may have to make room; ours */
+#define IDLE_MS (10 * 1000)                /* a connection that waits for nothing for so long rests, and may have to make
+                                              room; ours */
 #define KEPT_MAX 16                        /* request headers that an owner may ask for; ours */
 
 struct kept { nghttp2_rcbuf *value; uint32_t count; };

@@ -132,7 +132,8 @@ static struct err add_kubernetes(struct caller *c, const struct account *account
 	if (bound == NULL) return OK;
 	if (json_string_of(bound, "namespace", 253, &v).code == ERR_OK && !bytes_equal(v, account->ns))
 		FAIL(ERR_UNAUTHENTICATED, "claims: kubernetes.io.namespace is not that of sub");
-	if (json_string_of(json_object_get(bound, "serviceaccount"), "name", 253, &v).code == ERR_OK && !bytes_equal(v, account->name))
+	if (json_string_of(json_object_get(bound, "serviceaccount"), "name", 253, &v).code == ERR_OK &&
+	    !bytes_equal(v, account->name))
 		FAIL(ERR_UNAUTHENTICATED, "claims: kubernetes.io.serviceaccount is not that of sub");
 	TRY(add_bound(c, bound, "pod", "name", "k8s.pod"));
 	TRY(add_bound(c, bound, "pod", "uid", "k8s.pod_uid"));

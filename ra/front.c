@@ -193,7 +193,10 @@ static struct err make_requests(struct front *f)
 	struct err e = auth_new(&o, &r->auth, &bad);
 
 	if (e.code != ERR_OK) {
-		log_event(f->o->log, LOG_ERROR, "jwks", F_STR("issuer", bad < f->o->conf->issuer_count ? conf_text(f->o->conf, f->o->conf->issuers[bad].name) : ""), F_ERR(e));
+		const struct conf *c = f->o->conf;
+
+		log_event(f->o->log, LOG_ERROR, "jwks", F_ERR(e),
+		          F_STR("issuer", bad < c->issuer_count ? conf_text(c, c->issuers[bad].name) : ""));
 		return e;
 	}
 	for (uint32_t i = 0; i < f->o->conf->issuer_count; i++)

@@ -160,7 +160,8 @@ static struct err answer(request *q, struct buf *out)
 	m.original_request = q;
 	if (q->message_request_case == GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES)
 		return answer_services(&m, out);
-	if (!by_name && q->message_request_case != GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL)
+	if (!by_name &&
+	    q->message_request_case != GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL)
 		return answer_error(&m, ERR_UNIMPLEMENTED, "no extensions here", out);
 	wanted = bytes_str(by_name ? q->file_by_filename : q->file_containing_symbol);
 	for (size_t i = 0; i < count && wanted.len <= SYMBOL_MAX; i++) {

@@ -78,7 +78,8 @@ static void client_text(const struct request *r, struct err e, char *out, size_t
 	} else if (e.code == ERR_INVALID_ARGUMENT && ttl_refused(r)) {
 		duration_text(r->ask.validity_seconds, asked);
 		duration_text(r->service->conf->cert.max_lifetime, most);
-		(void)snprintf(out, size, "CSR signing error (requested TTL %s is greater than the max allowed TTL %s)", asked, most);
+		(void)snprintf(out, size, "CSR signing error (requested TTL %s is greater than the max allowed TTL %s)", asked,
+		               most);
 	} else {
 		(void)snprintf(out, size, "CSR signing error (%s)", e.reason);
 	}
@@ -173,7 +174,8 @@ static struct err keep_message(struct request *r)
 
 static void on_token(void *user, const struct link_answer *a)
 {
-	static const char *const why[] = { "auth: unknown join token", NULL, NULL, "auth: join token has expired", "auth: join token was revoked" };
+	static const char *const why[] = { "auth: unknown join token", NULL, NULL, "auth: join token has expired",
+		                           "auth: join token was revoked" };
 	struct request *r = user;
 	struct err e = a->err;
 
@@ -183,7 +185,8 @@ static void on_token(void *user, const struct link_answer *a)
 	}
 	r->client_text = "request authenticate failure";
 	if (e.code == ERR_OK && a->token->state != TOKEN_GOOD && a->token->state != TOKEN_SPENT) {
-		e = (struct err){ .code = ERR_UNAUTHENTICATED, .reason = why[a->token->state < ARRAY_LEN(why) ? a->token->state : 0] };
+		e = (struct err){ .code = ERR_UNAUTHENTICATED,
+			          .reason = why[a->token->state < ARRAY_LEN(why) ? a->token->state : 0] };
 	}
 	if (e.code == ERR_OK)
 		e = auth_join_token(r->service->auth, r->token_hash, a->token->spiffe_id, a->token->token_id, &r->identity);
@@ -318,7 +321,8 @@ static void on_issued(void *user, const struct link_answer *a)
 	r->service->scratch.len = 0;
 	e = answer_put(&r->service->scratch, a->cert, &r->service->tail);
 	if (e.code != ERR_OK || r->call == NULL) {
-		request_fail(r, "answer", e.code != ERR_OK ? e : ERR(ERR_CANCELLED, "front: issued and recorded, but the client went away"));
+		if (e.code == ERR_OK) e = ERR(ERR_CANCELLED, "front: issued and recorded, but the client went away");
+		request_fail(r, "answer", e);
 		return;
 	}
 	metric_inc(r->service->metrics, M_SUCCESS);
@@ -349,7 +353,8 @@ static struct err submit(struct request *r, const struct policy_grant *grant, co
 static struct err step_decide(struct request *r, enum step_result *result)
 {
 	AUTO(csr) struct csr *csr = NULL;
-	struct policy_request ask = { .validity = r->ask.validity_seconds, .impersonate = r->impersonate, .issuer = r->cert_signer };
+	struct policy_request ask = { .validity = r->ask.validity_seconds, .impersonate = r->impersonate,
+		                      .issuer = r->cert_signer };
 	struct policy_grant grant;
 	struct err e;
 

@@ -1,8 +1,8 @@
 /* seccomp_lists.h: which system calls a role may make once it is in its sandbox, one a line, with the reason.
  *
  * Whatever is not here kills the process (SIGSYS).  Read by tools/seccomp_gen.c at build time only.  A rule may bound one
- * argument, (value & mask) == want, and a second one.  The monitor's list holds front's and admin's too, because a filter is inherited over
- * execve() and the monitor starts them again later. */
+ * argument, (value & mask) == want, and a second one.  The monitor's list holds front's and admin's too, because a filter
+ * is inherited over execve() and the monitor starts them again later. */
 #ifndef SIGNET_TOOLS_SECCOMP_LISTS_H
 #define SIGNET_TOOLS_SECCOMP_LISTS_H
 
@@ -32,7 +32,8 @@ struct call {
 #define LOW UINT64_C(0xffffffff)
 #define IS_(call, i, w, reason) IF_(call, i, LOW, w, reason)
 #define OPTION_(level, option, reason)                                                                                 \
-	{ .name = "setsockopt", .why = (reason), .how = ARG, .arg = 1, .mask = LOW, .want = (level), .also = 2, .also_want = (option) }
+	{ .name = "setsockopt", .why = (reason), .how = ARG, .arg = 1, .mask = LOW, .want = (level), .also = 2,        \
+	  .also_want = (option) }
 #define NO_(call, e, reason) { .name = (call), .why = (reason), .how = REFUSE, .error = (e) }
 
 /* What glibc's pthread_create() passes to clone(): a thread of this process, never a process. */
