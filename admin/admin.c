@@ -217,12 +217,14 @@ static struct err wait_once(struct admin *a)
 static struct err admin_begin(struct admin *a)
 {
 	struct http_events events = { .api = on_api, .gone = on_gone, .ready = on_is_ready, .metrics = on_render, .ctx = a };
-	uint8_t hello[4] = { WIRE_VERSION >> 8, WIRE_VERSION & 0xff, 0, 0 }; /* version, number */
+	uint8_t room[4];
+	struct buf hello = BUF_ON(room);
 
 	TRY(chan_new(a->o->control_fd, control_rules, ARRAY_LEN(control_rules), a, &a->control));
 	TRY(chan_new(a->o->keeper_fd, keeper_rules, ARRAY_LEN(keeper_rules), a, &a->keeper));
 	TRY(http_new(a->o, &events, &a->http));
-	TRY(chan_put(a->keeper, ADMIN_HELLO, BYTES(hello, sizeof(hello))));
+	TRY(wire_hello_put(&hello, &(struct wire_hello){ .version = WIRE_VERSION }));
+	TRY(chan_put(a->keeper, ADMIN_HELLO, buf_view(&hello)));
 	TRY(chan_flush(a->keeper));
 	TRY(chan_put(a->control, CONTROL_READY, BYTES_NONE));
 	return chan_flush(a->control);

@@ -39,6 +39,9 @@ struct buf {
 	size_t len, cap, max;
 };
 
+/* An empty one on the caller's own array, for a message whose size is known: never freed. */
+#define BUF_ON(room) ((struct buf){ .data = (room), .cap = sizeof(room), .max = sizeof(room) })
+
 /* Append; RESOURCE_EXHAUSTED past max or out of memory, buffer unchanged then. */
 struct err buf_put(struct buf *b, const void *data, size_t len);
 struct err buf_put_str(struct buf *b, const char *s);

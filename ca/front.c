@@ -16,7 +16,7 @@ static void put(struct peer *p, uint16_t type, struct err encoded, const struct 
 void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason)
 {
 	uint8_t room[16];
-	struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+	struct buf out = BUF_ON(room);
 	struct wire_refused m = { .id = id, .reason = (uint16_t)reason };
 
 	atomic_fetch_add(&p->keeper->refused, 1);
@@ -26,7 +26,7 @@ void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason)
 void front_send_issued(struct peer *p, uint64_t id, uint64_t index, struct bytes cert)
 {
 	uint8_t room[ANSWER_MAX];
-	struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+	struct buf out = BUF_ON(room);
 	struct wire_issued m = { .id = id, .index = index, .cert = cert };
 
 	put(p, KEEPER_ISSUED, wire_issued_put(&out, &m), &out);
@@ -81,7 +81,7 @@ static struct err on_token(void *self, struct chan_msg *msg)
 {
 	struct peer *p = self;
 	uint8_t room[64 + SPIFFE_ID_MAX];
-	struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+	struct buf out = BUF_ON(room);
 	struct wire_token_ask ask;
 	struct wire_token_state m;
 	struct store_token token;

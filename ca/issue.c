@@ -205,7 +205,7 @@ static void answer_again(struct keeper *k, struct job *job)
 static void answer_serving(struct job *job)
 {
 	uint8_t room[16 + STORE_CERT_MAX];
-	struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+	struct buf out = BUF_ON(room);
 	struct wire_serving m = { .not_after = job->record.not_after, .cert = job->record.cert };
 
 	if (wire_serving_put(&out, &m).code == ERR_OK) (void)chan_put(job->peer->chan, KEEPER_SERVING, buf_view(&out));

@@ -6,10 +6,8 @@
 
 #include "base/chan.h"
 #include "base/clock.h"
-#include "base/wire.h"
 
 #define FLAGS_OFFSET 8 /* of wire_issue.flags in its encoding: after the u64 id */
-
 #define TOKEN_SHARE 4 /* one slot in so many may be a token's: anybody can ask for one; ours */
 
 struct question {
@@ -121,32 +119,34 @@ struct err link_issue(struct link *l, struct wire_issue *m, link_done *done, voi
 
 struct err link_token(struct link *l, const uint8_t hash[32], link_done *done, void *user)
 {
-	uint8_t store[64];
-	struct buf out = { .data = store, .cap = sizeof(store), .max = sizeof(store) };
+	uint8_t room[8 + STORE_HASH_LEN];
+	struct buf out = BUF_ON(room);
+	struct wire_token_ask ask;
 	struct err e;
-	uint64_t id;
 
 	if (l->tokens >= (l->max + TOKEN_SHARE - 1) / TOKEN_SHARE) {
 		metric_inc(l->metrics, M_OVERLOADED);
 		FAIL(ERR_RESOURCE_EXHAUSTED, "front: too many join tokens wait for the keeper");
 	}
-	TRY(slot_take(l, done, user, &id));
-	l->slots[(uint32_t)id].token = true;
+	TRY(slot_take(l, done, user, &ask.id));
+	l->slots[(uint32_t)ask.id].token = true;
 	l->tokens++;
-	e = wire_put_u64(&out, id);
-	if (e.code == ERR_OK) e = buf_put(&out, hash, 32);
+	memcpy(ask.hash, hash, STORE_HASH_LEN);
+	e = wire_token_ask_put(&out, &ask);
 	if (e.code == ERR_OK) e = chan_put(l->chan, FRONT_TOKEN, buf_view(&out));
 	if (e.code == ERR_OK) return OK;
-	slot_release(l, (uint32_t)id);
+	slot_release(l, (uint32_t)ask.id);
 	link_lost(l, e);
 	FAIL(ERR_UNAVAILABLE, "front: the keeper is gone");
 }
 
 struct err link_hello(struct link *l, uint16_t number)
 {
-	uint8_t hello[4] = { WIRE_VERSION >> 8, WIRE_VERSION & 0xff, (uint8_t)(number >> 8), (uint8_t)number };
+	uint8_t room[4];
+	struct buf out = BUF_ON(room);
 
-	TRY(chan_put(l->chan, FRONT_HELLO, BYTES(hello, sizeof(hello))));
+	TRY(wire_hello_put(&out, &(struct wire_hello){ .version = WIRE_VERSION, .number = number }));
+	TRY(chan_put(l->chan, FRONT_HELLO, buf_view(&out)));
 	return chan_flush(l->chan);
 }
 
@@ -186,11 +186,10 @@ static struct err on_roots(void *self, struct chan_msg *msg)
 static struct err on_serving(void *self, struct chan_msg *msg)
 {
 	struct link *l = self;
-	struct bytes in = msg->payload;
-	uint64_t not_after;
+	struct wire_serving m;
 
-	TRY(wire_u64(&in, &not_after));
-	l->events.serving(l->events.ctx, (int64_t)not_after, in);
+	TRY(wire_serving_take(msg->payload, &m));
+	l->events.serving(l->events.ctx, m.not_after, m.cert);
 	return OK;
 }
 
@@ -204,37 +203,28 @@ static struct err on_token(void *self, struct chan_msg *msg)
 
 static struct err on_issued(void *self, struct chan_msg *msg)
 {
-	struct link_answer answer = { .err = OK };
-	struct bytes in = msg->payload;
-	uint64_t id;
+	struct wire_issued m;
 
-	TRY(wire_u64(&in, &id));
-	TRY(wire_u64(&in, &answer.record));
-	answer.cert = in;
-	return slot_answer(self, id, &answer);
+	TRY(wire_issued_take(msg->payload, &m));
+	return slot_answer(self, m.id, &(struct link_answer){ .err = OK, .record = m.index, .cert = m.cert });
 }
 
 static struct err on_refused(void *self, struct chan_msg *msg)
 {
 	struct link *l = self;
-	struct bytes in = msg->payload;
-	uint16_t reason;
-	uint64_t id;
+	struct wire_refused m;
 
-	TRY(wire_u64(&in, &id));
-	TRY(wire_u16(&in, &reason));
-	TRY(wire_end(&in));
+	TRY(wire_refused_take(msg->payload, &m));
 	metric_inc(l->metrics, M_KEEPER_REFUSED);
-	if (id == WIRE_ID_SERVING) return OK; /* of link_ask_serving(), which is asked again by its owner's timer */
-	return slot_answer(l, id, &(struct link_answer){ .err = keeper_reason_err(reason) });
+	if (m.id == WIRE_ID_SERVING) return OK; /* of link_ask_serving(), which is asked again by its owner's timer */
+	return slot_answer(l, m.id, &(struct link_answer){ .err = keeper_reason_err(m.reason) });
 }
 
-#define CERT_MAX 8192 /* bytes; STORE_CERT_MAX */
 static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
-	{ 0, KEEPER_ROOTS, 0, 64, true, on_roots, 0 },
-	{ 0, KEEPER_SERVING, 9, 8 + CERT_MAX, false, on_serving, 0 },
+	{ 0, KEEPER_ROOTS, 0, 0, true, on_roots, 0 },
+	{ 0, KEEPER_SERVING, 9, 8 + STORE_CERT_MAX, false, on_serving, 0 },
 	{ 0, KEEPER_TOKEN, 12, CHAN_PAYLOAD_MAX, false, on_token, 0 },
-	{ 0, KEEPER_ISSUED, 17, 16 + CERT_MAX, false, on_issued, 0 },
+	{ 0, KEEPER_ISSUED, 17, 16 + STORE_CERT_MAX, false, on_issued, 0 },
 	{ 0, KEEPER_REFUSED, 10, 10, false, on_refused, 0 },
 };
 

@@ -234,7 +234,7 @@ static void *run(void *arg)
 static void give_channel(struct world *w, struct side *s, uint8_t role, uint16_t number)
 {
 	uint8_t room[8];
-	struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+	struct buf out = BUF_ON(room);
 	int fd;
 
 	side_open(s, &fd);

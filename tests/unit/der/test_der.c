@@ -244,7 +244,7 @@ static void test_every_named_bit_set_round_trips(void **state)
 	(void)state;
 	for (unsigned bits = 0; bits <= UINT16_MAX; bits++) {
 		uint8_t room[16];
-		struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+		struct buf out = BUF_ON(room);
 		struct bytes in;
 		uint16_t back;
 
@@ -319,7 +319,7 @@ static void test_times_agree_with_libc_and_round_trip(void **state)
 	/* 4 999 seconds short of 40 days: every day of the year, many times of day, every century */
 	for (int64_t t = -631152000; t <= 253402300799; t += 3451001) {
 		uint8_t room[32];
-		struct buf out = { .data = room, .cap = sizeof(room), .max = sizeof(room) };
+		struct buf out = BUF_ON(room);
 		struct bytes in;
 		struct tm tm;
 		time_t libc = (time_t)t;
