@@ -79,7 +79,7 @@ static struct err ask_ban(const struct api_request *r, struct buf *out)
 	TRY(field_text(r->body, "kind", 32, &kind));
 	TRY(field_ban_kind(kind, &m.kind));
 	TRY(field_text(r->body, "subject", STORE_TEXT_MAX, &m.subject));
-	if (json_object_get(r->body, "reason") != NULL) TRY(field_text(r->body, "reason", 256, &m.reason));
+	if (json_object_get(r->body, "reason") != NULL) TRY(field_text(r->body, "reason", STORE_WHY_MAX, &m.reason));
 	return wire_ban_put(out, &m);
 }
 

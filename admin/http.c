@@ -107,20 +107,20 @@ static void refuse(struct http_request *r, struct err e)
 	http_answer(r, e, e.reason, NULL);
 }
 
-static void peer_name(struct MHD_Connection *conn, char by[WIRE_BY_MAX + 1])
+static void peer_name(struct MHD_Connection *conn, char by[STORE_BY_MAX + 1])
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct ucred cred = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(cred);
 
 	if (info != NULL) (void)getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
-	(void)snprintf(by, WIRE_BY_MAX + 1, "uid:%u", (unsigned)cred.uid);
+	(void)snprintf(by, STORE_BY_MAX + 1, "uid:%u", (unsigned)cred.uid);
 }
 
 static void start_request(struct http_request *r, const char *url, const char *method)
 {
 	AUTO(json) json_t *body = NULL;
-	char by[WIRE_BY_MAX + 1];
+	char by[STORE_BY_MAX + 1];
 	bool wrong_method;
 	const struct api_operation *op = api_find(method, url, &wrong_method);
 	struct api_request ask = { .method = method, .path = url, .param = query_param, .param_ctx = r->conn, .by = by };

@@ -12,9 +12,7 @@
 
 enum admin_state { ADMIN_STATE_START = 0, ADMIN_STATE_READY = 1 };
 
-#define TOKEN_PREFIX "sgt1_"
 #define TOKEN_RANDOM_LEN 32 /* octets */
-#define TOKEN_ID_LEN 16     /* octets, shown as hex */
 #define ANSWER_MAX (8 * 1024)
 
 void admin_answer(struct job *job, struct err e, struct bytes body)
@@ -101,14 +99,14 @@ static void text_of(struct bytes v, char *out, size_t size)
 
 static struct err make_token(struct job *job)
 {
-	uint8_t random[TOKEN_RANDOM_LEN], id[TOKEN_ID_LEN];
+	uint8_t random[TOKEN_RANDOM_LEN], id[STORE_TOKEN_ID_LEN / 2];
 	struct buf text = { .data = (uint8_t *)job->secret, .cap = sizeof(job->secret), .max = sizeof(job->secret) - 1 };
 	struct err e;
 
 	if (RAND_bytes(random, sizeof(random)) != 1 || RAND_bytes(id, sizeof(id)) != 1)
 		FAIL(ERR_UNAVAILABLE, "keeper: no randomness");
 	bytes_hex(BYTES(id, sizeof(id)), job->token_id);
-	e = buf_put_str(&text, TOKEN_PREFIX);
+	e = buf_put_str(&text, WIRE_TOKEN_PREFIX);
 	if (e.code == ERR_OK) e = base64url_put(&text, BYTES(random, sizeof(random)));
 	job->secret[text.len] = '\0';
 	explicit_bzero(random, sizeof(random));
@@ -173,7 +171,7 @@ static struct err on_token_create(void *self, struct chan_msg *msg)
 
 static struct err revoke_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
-	char id[33];
+	char id[STORE_TOKEN_ID_LEN + 1];
 
 	(void)k;
 	text_of(job->subject.subject, id, sizeof(id));
@@ -191,7 +189,7 @@ static struct err on_token_revoke(void *self, struct chan_msg *msg)
 	job->id = job->subject.id;
 	job->apply = revoke_apply;
 	job->answer = answer_result;
-	if (job->subject.subject.len > 32) return refuse(p, job, ERR(ERR_NOT_FOUND, "keeper: no such token"));
+	if (job->subject.subject.len > STORE_TOKEN_ID_LEN) return refuse(p, job, ERR(ERR_NOT_FOUND, "keeper: no such token"));
 	return to_commit(p, job);
 }
 

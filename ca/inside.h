@@ -59,7 +59,7 @@ struct job {
 	struct wire_subject subject;
 	struct wire_ban ban;
 	bool added;
-	char secret[TOKEN_TEXT_LEN + 1], token_id[33]; /* secret: the join token, wiped with the job */
+	char secret[TOKEN_TEXT_LEN + 1], token_id[STORE_TOKEN_ID_LEN + 1]; /* secret: the join token, wiped with the job */
 	int64_t now, expires;
 };
 

@@ -42,7 +42,7 @@ static const struct wire_field issue_fields[] = {
 	ISSUE(flags, U8, 0, WIRE_ISSUE_LAST),
 	ISSUE(evidence, U8, STORE_BY_JWT, STORE_BY_JOIN_TOKEN),
 	ISSUE(lifetime, U32, 0, 0),
-	ISSUE(evidence_hash, RAW, 0, 32),
+	ISSUE(evidence_hash, RAW, 0, STORE_HASH_LEN),
 	ISSUE(spiffe_id, TEXT, 1, SPIFFE_ID_MAX),
 	ISSUE(caller, TEXT, 1, WIRE_CALLER_MAX),
 	ISSUE(rule, TEXT, 0, WIRE_NAME_MAX),
@@ -102,7 +102,7 @@ static const struct wire_field token_fields[] = {
 	WIRE_FIELD(wire_token_state, state, U8, TOKEN_UNKNOWN, TOKEN_REVOKED),
 	WIRE_FIELD(wire_token_state, expires, I64, 0, 0),
 	WIRE_FIELD(wire_token_state, spiffe_id, TEXT, 0, SPIFFE_ID_MAX),
-	WIRE_FIELD(wire_token_state, token_id, TEXT, 0, 32),
+	WIRE_FIELD(wire_token_state, token_id, TEXT, 0, STORE_TOKEN_ID_LEN),
 };
 static const struct wire_form token_form = WIRE_FORM(wire_token_state, token_fields);
 

@@ -49,13 +49,17 @@ struct wire_issue { /* FRONT_ISSUE */
 	uint8_t flags;
 	uint8_t evidence;          /* enum store_evidence: JWT, MTLS, JOIN_TOKEN */
 	uint32_t lifetime;         /* seconds */
-	uint8_t evidence_hash[32]; /* SHA-256 of the token (a join token is spent with the record) or the peer's SPKI */
+	uint8_t evidence_hash[STORE_HASH_LEN]; /* SHA-256 of the token (a join token is spent with the record) or the peer's SPKI */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
 	uint8_t name_count;
 	struct wire_name names[WIRE_NAMES_MAX];
 };
 struct err wire_issue_put(struct buf *out, const struct wire_issue *m);
 struct err wire_issue_take(struct bytes in, struct wire_issue *m);
+
+/* A join token: this and 32 octets in base64url (ca/admin.c); longer is none. */
+#define WIRE_TOKEN_PREFIX "sgt1_"
+#define WIRE_TOKEN_TEXT_MAX 64
 
 enum wire_token { TOKEN_UNKNOWN = 0, TOKEN_GOOD = 1, TOKEN_SPENT = 2, TOKEN_EXPIRED = 3, TOKEN_REVOKED = 4 };
 struct wire_token_state { /* KEEPER_TOKEN; spent tokens are answered too: the same key may ask again */

@@ -17,12 +17,12 @@ static const struct wire_field answer_fields[] = {
 static const struct wire_field token_create_fields[] = {
 	WIRE_FIELD(wire_token_create, id, U64, 0, 0),
 	WIRE_FIELD(wire_token_create, spiffe_id, TEXT, 1, SPIFFE_ID_MAX),
-	WIRE_FIELD(wire_token_create, by, TEXT, 1, WIRE_BY_MAX),
+	WIRE_FIELD(wire_token_create, by, TEXT, 1, STORE_BY_MAX),
 	WIRE_FIELD(wire_token_create, lifetime, I64, 0, 0),
 };
 static const struct wire_field token_created_fields[] = {
 	WIRE_FIELD(wire_token_created, token, TEXT, 1, WIRE_TOKEN_TEXT_MAX),
-	WIRE_FIELD(wire_token_created, token_id, TEXT, 1, 32),
+	WIRE_FIELD(wire_token_created, token_id, TEXT, 1, STORE_TOKEN_ID_LEN),
 	WIRE_FIELD(wire_token_created, expires, I64, 0, 0),
 };
 static const struct wire_field cursor_fields[] = {
@@ -39,8 +39,8 @@ static const struct wire_field ban_fields[] = {
 	WIRE_FIELD(wire_ban, id, U64, 0, 0),
 	WIRE_FIELD(wire_ban, kind, U8, STORE_BAN_SPIFFE_ID, STORE_BAN_CALLER),
 	WIRE_FIELD(wire_ban, subject, TEXT, 1, STORE_TEXT_MAX),
-	WIRE_FIELD(wire_ban, reason, TEXT, 0, 256),
-	WIRE_FIELD(wire_ban, by, TEXT, 0, WIRE_BY_MAX),
+	WIRE_FIELD(wire_ban, reason, TEXT, 0, STORE_WHY_MAX),
+	WIRE_FIELD(wire_ban, by, TEXT, 0, STORE_BY_MAX),
 	WIRE_FIELD(wire_ban, since, I64, 0, 0),
 };
 static const struct wire_field query_fields[] = {
@@ -84,9 +84,9 @@ static const struct wire_field record_fields[] = {
 };
 #define TOKEN(member, kind, lo, hi) WIRE_FIELD(store_token, member, kind, lo, hi)
 static const struct wire_field token_item_fields[] = {
-	TOKEN(id, CSTR, 1, 32),
+	TOKEN(id, CSTR, 1, STORE_TOKEN_ID_LEN),
 	TOKEN(spiffe_id, CSTR, 1, STORE_TEXT_MAX),
-	TOKEN(created_by, CSTR, 0, 64),
+	TOKEN(created_by, CSTR, 0, STORE_BY_MAX),
 	TOKEN(created, I64, 0, 0),
 	TOKEN(expires, I64, 0, 0),
 	TOKEN(spent, BOOL, 0, 0),

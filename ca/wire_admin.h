@@ -5,11 +5,8 @@
 #include "ca/wire.h"
 #include "storage/query.h"
 
-#define WIRE_BY_MAX 64        /* "uid:1000" */
-#define WIRE_TOKEN_TEXT_MAX 64 /* the join token itself, as text */
 #define WIRE_LIST_MAX (4 * 1024 * 1024) /* bytes of a list in a memfd */
-
-#define WIRE_REASON_MAX 256    /* bytes */
+#define WIRE_REASON_MAX 256    /* bytes of a refusal's reason */
 
 /* Answers: u64 id, u8 code, reason (empty when OK), then `body` to the end. */
 struct wire_answer { uint64_t id; uint8_t code; struct bytes reason, body; };

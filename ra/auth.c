@@ -4,14 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ca/wire.h"
 #include "csr/cert.h"
 #include "jwt/jwt.h"
 #include "key/key.h"
 #include "ra/claims.h"
 
 #define CACHE_ENTRIES 4096       /* ours: callers of one front that come back within their token's life */
-#define JOIN_TOKEN_PREFIX "sgt1_" /* docs/protocols/keeper.md */
-#define JOIN_TOKEN_MAX 64
 
 struct auth {
 	const struct conf *conf;
@@ -129,7 +128,7 @@ enum auth_bearer auth_bearer(struct bytes header, struct bytes *token)
 	if (!bytes_has_prefix(header, prefix)) return AUTH_NOTHING;
 	*token = BYTES(header.data + prefix.len, header.len - prefix.len);
 	if (token->len == 0) return AUTH_NOTHING;
-	return bytes_has_prefix(*token, bytes_str(JOIN_TOKEN_PREFIX)) && token->len <= JOIN_TOKEN_MAX ? AUTH_JOIN_TOKEN : AUTH_JWT;
+	return bytes_has_prefix(*token, bytes_str(WIRE_TOKEN_PREFIX)) && token->len <= WIRE_TOKEN_TEXT_MAX ? AUTH_JOIN_TOKEN : AUTH_JWT;
 }
 
 static struct err verify_by(struct auth *a, size_t i, struct bytes token, int64_t now, json_t **claims)

@@ -117,7 +117,7 @@ struct err store_record_decode(struct bytes raw, struct store_record *out)
 /* ---- tokens ---- */
 static bool token_id_ok(const char *id)
 {
-	return strnlen(id, 33) == 32 && strspn(id, "0123456789abcdef") == 32;
+	return strnlen(id, STORE_TOKEN_ID_LEN + 1) == STORE_TOKEN_ID_LEN && strspn(id, "0123456789abcdef") == STORE_TOKEN_ID_LEN;
 }
 
 struct err store_token_encode(const struct store_token *t, struct buf *out)

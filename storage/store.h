@@ -21,6 +21,9 @@
 #define STORE_HASH_LEN 32    /* SHA-256 */
 #define STORE_TEXT_MAX 2048  /* bytes of each text field */
 #define STORE_CERT_MAX 8192  /* bytes of a certificate */
+#define STORE_TOKEN_ID_LEN 32 /* hex digits of a join token's public name */
+#define STORE_BY_MAX 64      /* bytes of a peer of the admin socket: "uid:1000" */
+#define STORE_WHY_MAX 256    /* bytes of an operator's reason */
 
 struct store;
 
@@ -73,9 +76,9 @@ void store_batch_abort(struct store_batch *b); /* NULL is allowed */
 /* Join tokens; only the SHA-256 of a token is ever here. */
 struct store_token {
 	uint8_t hash[STORE_HASH_LEN];
-	char id[33];                 /* public name of the token: 32 hex digits */
+	char id[STORE_TOKEN_ID_LEN + 1];
 	char spiffe_id[STORE_TEXT_MAX + 1];
-	char created_by[65];         /* peer of the admin socket: "uid:1000" */
+	char created_by[STORE_BY_MAX + 1];
 	int64_t created, expires;    /* Unix seconds */
 	bool spent, revoked;
 	uint8_t key_hash[STORE_HASH_LEN]; /* of the key it was spent for */
@@ -103,8 +106,8 @@ enum store_ban_kind { STORE_BAN_SPIFFE_ID = 1, STORE_BAN_KEY = 2, STORE_BAN_CALL
 struct store_ban {
 	enum store_ban_kind kind;
 	char subject[STORE_TEXT_MAX + 1]; /* the ID, the hex key hash, or the caller text */
-	char reason[257];
-	char by[65];
+	char reason[STORE_WHY_MAX + 1];
+	char by[STORE_BY_MAX + 1];
 	int64_t since; /* Unix seconds */
 };
 struct err store_batch_ban_add(struct store_batch *b, const struct store_ban *ban);      /* ALREADY_EXISTS */
