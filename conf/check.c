@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/hostname.h"
 #include "conf/schema.h"
 
@@ -30,19 +31,11 @@ static bool is_ip(int family, const char *text)
 const char *schema_check_address(const char *text)
 {
 	static const char expected[] = "HOST:PORT, [IPV6]:PORT or :PORT";
-	char host[256];
-	const char *colon = strrchr(text, ':');
-	size_t len = colon == NULL ? 0 : (size_t)(colon - text);
-	int64_t port;
+	struct address a;
 	if (text[0] == '\0') return NULL; /* where "" may not be, the minimum length says so */
-	if (colon == NULL || len >= sizeof(host) || !schema_parse_number(colon + 1, &port) || port > 65535) return expected;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	if (host[0] == '[' && len > 1 && host[len - 1] == ']') {
-		host[len - 1] = '\0';
-		return is_ip(AF_INET6, host + 1) ? NULL : expected;
-	}
-	return len == 0 || is_ip(AF_INET, host) || hostname_valid(bytes_str(host), false) ? NULL : expected;
+	if (address_split(text, &a).code != ERR_OK) return expected;
+	if (strchr(a.host, ':') != NULL) return is_ip(AF_INET6, a.host) ? NULL : expected;
+	return a.host[0] == '\0' || is_ip(AF_INET, a.host) || hostname_valid(bytes_str(a.host), false) ? NULL : expected;
 }
 
 const char *schema_check_user(const char *text)
@@ -77,7 +70,8 @@ const char *schema_check_pattern(const char *text)
 
 const char *schema_check_dns_name_or_ip(const char *text)
 {
-	return is_ip(AF_INET, text) || is_ip(AF_INET6, text) || hostname_valid(bytes_str(text), false) ? NULL : "a DNS name or an IP address";
+	bool good = is_ip(AF_INET, text) || is_ip(AF_INET6, text) || hostname_valid(bytes_str(text), false);
+	return good ? NULL : "a DNS name or an IP address";
 }
 
 const char *schema_check_label(const char *text)

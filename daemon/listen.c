@@ -11,41 +11,11 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/address.h"
 #include "base/own.h"
 
 #define INHERITED_FIRST 3 /* SD_LISTEN_FDS_START */
 #define INHERITED_MAX 3
-
-/* ---- addresses ---- */
-
-static bool port_ok(const char *port)
-{
-	size_t len = strlen(port);
-
-	return len >= 1 && len <= 5 && strspn(port, "0123456789") == len && atoi(port) <= 65535;
-}
-
-struct err listen_parse(const char *text, struct listen_address *out)
-{
-	struct listen_address a = { 0 };
-	const char *colon = strrchr(text, ':'), *host = text;
-	size_t len = colon == NULL ? 0 : (size_t)(colon - text);
-
-	if (colon == NULL || !port_ok(colon + 1)) FAIL(ERR_INVALID_ARGUMENT, "listen: no port");
-	if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-		host++;
-		len -= 2;
-		if (memchr(host, ':', len) == NULL || memchr(host, '[', len) != NULL || memchr(host, ']', len) != NULL)
-			FAIL(ERR_INVALID_ARGUMENT, "listen: not an IPv6 address");
-	} else if (memchr(host, ':', len) != NULL || memchr(host, '[', len) != NULL || memchr(host, ']', len) != NULL) {
-		FAIL(ERR_INVALID_ARGUMENT, "listen: an IPv6 address needs [ ]");
-	}
-	if (len >= sizeof(a.host)) FAIL(ERR_INVALID_ARGUMENT, "listen: host too long");
-	memcpy(a.host, host, len);
-	(void)snprintf(a.port, sizeof(a.port), "%s", colon + 1);
-	*out = a;
-	return OK;
-}
 
 /* ---- TCP ---- */
 
@@ -69,9 +39,9 @@ struct err listen_tcp(const char *text, int *fd)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *found = NULL;
 	struct err e = ERR(ERR_NOT_FOUND, "listen: no such host");
-	struct listen_address a;
+	struct address a;
 
-	TRY(listen_parse(text, &a));
+	TRY(address_split(text, &a));
 	/* all addresses: one IPv6 socket that takes IPv4 too; where there is no IPv6, IPv4 */
 	if (getaddrinfo(a.host[0] ? a.host : "::", a.port, &hints, &found) != 0) return e;
 	e = listen_on(found, fd);

@@ -8,13 +8,8 @@
 
 #define LISTEN_BACKLOG 4096 /* connections; ours, the kernel lowers it to net.core.somaxconn */
 
-struct listen_address {
-	char host[256]; /* "" means all addresses, IPv6 and IPv4 */
-	char port[6];
-};
-/* HOST:PORT, [IPV6]:PORT or :PORT.  INVALID_ARGUMENT otherwise, also for a port above 65535. */
-struct err listen_parse(const char *text, struct listen_address *out);
-/* A TCP socket that listens there (non-blocking, close-on-exec).  NOT_FOUND: no such host; UNAVAILABLE: cause is errno. */
+/* A TCP socket that listens there (base/address.h; no host: on all addresses, IPv6 and IPv4), non-blocking, close-on-exec.
+ * INVALID_ARGUMENT: no address; NOT_FOUND: no such host; UNAVAILABLE: cause is errno. */
 struct err listen_tcp(const char *text, int *fd);
 /* A unix socket of mode 0660 and this owner and group ((uid_t)-1, (gid_t)-1: leave).  What a dead daemon left behind is
  * removed.  ALREADY_EXISTS: somebody listens there, or it is no socket; INVALID_ARGUMENT: path too long. */

@@ -5,12 +5,13 @@
 
 #include <openssl/ssl.h>
 
+#include "base/address.h"
 #include "base/own.h"
 #include "net/client.h"
 
 struct client_conn {
 	const struct client_options *options;
-	char host[256], port[16];
+	struct address at;
 	int64_t deadline_us;
 	int fd;
 	SSL_CTX *ctx;

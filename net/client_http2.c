@@ -218,7 +218,7 @@ static struct err frame_request(struct exchange *x, struct bytes message)
 static struct err not_grpc(struct exchange *x, const char *what)
 {
 	if (x->conn->detail_size > 0 && x->conn->detail[0] == '\0')
-		client_say(x->conn, "%s:%s does not speak gRPC: %s", x->conn->host, x->conn->port, what);
+		client_say(x->conn, "%s:%s does not speak gRPC: %s", x->conn->at.host, x->conn->at.port, what);
 	FAIL(ERR_INTERNAL, "client: the peer does not speak gRPC");
 }
 
@@ -238,12 +238,12 @@ static struct err receive_some(struct exchange *x)
 
 	TRY(client_read(x->conn, data, sizeof(data), &len));
 	if (len == 0) {
-		client_say(x->conn, "%s:%s closed the connection before it answered", x->conn->host, x->conn->port);
+		client_say(x->conn, "%s:%s closed the connection before it answered", x->conn->at.host, x->conn->at.port);
 		FAIL(ERR_UNAVAILABLE, "client: connection lost");
 	}
 	if (nghttp2_session_mem_recv(x->session, data, len) >= 0) return OK;
 	if (x->failure.code == ERR_OK) return not_grpc(x, "HTTP/2 error");
-	client_say(x->conn, "the answer of %s:%s cannot be read: %s", x->conn->host, x->conn->port, x->failure.reason);
+	client_say(x->conn, "the answer of %s:%s cannot be read: %s", x->conn->at.host, x->conn->at.port, x->failure.reason);
 	return x->failure;
 }
 
@@ -260,7 +260,7 @@ static struct err judge(struct exchange *x)
 
 	if (is_late(x)) return client_late(x->conn);
 	if (!x->has_status && x->stream_error == NGHTTP2_REFUSED_STREAM) { /* RFC 9113 s8.7: nothing was done */
-		client_say(x->conn, "%s:%s takes no more requests now", x->conn->host, x->conn->port);
+		client_say(x->conn, "%s:%s takes no more requests now", x->conn->at.host, x->conn->at.port);
 		FAIL(ERR_UNAVAILABLE, "client: stream refused");
 	}
 	if (x->http_status == 0) {

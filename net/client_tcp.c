@@ -23,7 +23,7 @@ void client_say(struct client_conn *c, const char *fmt, ...)
 
 struct err client_late(struct client_conn *c)
 {
-	client_say(c, "no answer from %s:%s within %lld ms", c->host, c->port, (long long)c->options->timeout_ms);
+	client_say(c, "no answer from %s:%s within %lld ms", c->at.host, c->at.port, (long long)c->options->timeout_ms);
 	FAIL(ERR_DEADLINE_EXCEEDED, "client: deadline exceeded");
 }
 
@@ -88,17 +88,17 @@ struct err client_connect(struct client_conn *c)
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	AUTO(addrinfo) struct addrinfo *list = NULL;
 	struct err e = ERR(ERR_UNAVAILABLE, "client: no address");
-	int r = getaddrinfo(c->host, c->port, &hints, &list);
+	int r = getaddrinfo(c->at.host, c->at.port, &hints, &list);
 
 	if (r != 0) {
-		client_say(c, "cannot find the address of %s port %s: %s", c->host, c->port, gai_strerror(r));
+		client_say(c, "cannot find the address of %s port %s: %s", c->at.host, c->at.port, gai_strerror(r));
 		FAIL_BY(ERR_UNAVAILABLE, "client: name not found", (unsigned)r);
 	}
 	for (const struct addrinfo *at = list; at != NULL; at = at->ai_next) {
 		e = connect_one(c, at);
 		if (e.code == ERR_OK || e.code == ERR_DEADLINE_EXCEEDED) return e;
 	}
-	client_say(c, "cannot connect to %s:%s: %s", c->host, c->port, connect_text((int)e.cause));
+	client_say(c, "cannot connect to %s:%s: %s", c->at.host, c->at.port, connect_text((int)e.cause));
 	return e;
 }
 

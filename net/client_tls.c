@@ -13,7 +13,7 @@ static inline void auto_pkey(EVP_PKEY **p) { EVP_PKEY_free(*p); }
 
 static const char *expected_name(const struct client_conn *c)
 {
-	return c->options->server_name != NULL ? c->options->server_name : c->host;
+	return c->options->server_name != NULL ? c->options->server_name : c->at.host;
 }
 
 static int no_pass_phrase(char *buf, int size, int writing, void *arg)
@@ -105,7 +105,7 @@ static struct err not_trusted(struct client_conn *c, long error)
 
 	for (size_t i = 0; i < ARRAY_LEN(verify_texts); i++)
 		if (verify_texts[i].error == error) text = verify_texts[i].text;
-	client_say(c, "the certificate of %s:%s is not trusted for \"%s\": %s", c->host, c->port, expected_name(c), text);
+	client_say(c, "the certificate of %s:%s is not trusted for \"%s\": %s", c->at.host, c->at.port, expected_name(c), text);
 	FAIL_BY(ERR_UNAUTHENTICATED, "client: the server's certificate does not verify", (unsigned long)error);
 }
 
@@ -114,7 +114,7 @@ static struct err lost(struct client_conn *c, const char *when)
 	unsigned long error = ERR_peek_last_error();
 	const char *why = error == 0 ? "it closed the connection" : ERR_reason_error_string(error);
 
-	client_say(c, "TLS with %s:%s failed %s: %s", c->host, c->port, when, why == NULL ? "system error" : why);
+	client_say(c, "TLS with %s:%s failed %s: %s", c->at.host, c->at.port, when, why == NULL ? "system error" : why);
 	FAIL_BY(ERR_UNAVAILABLE, "client: connection lost", error);
 }
 
@@ -145,7 +145,7 @@ struct err client_handshake(struct client_conn *c)
 	}
 	SSL_get0_alpn_selected(c->ssl, &alpn, &alpn_len);
 	if (bytes_is(BYTES(alpn, alpn_len), "h2")) return OK;
-	client_say(c, "%s:%s does not speak HTTP/2", c->host, c->port);
+	client_say(c, "%s:%s does not speak HTTP/2", c->at.host, c->at.port);
 	FAIL(ERR_INTERNAL, "client: the peer does not speak HTTP/2");
 }
 

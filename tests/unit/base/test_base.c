@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/hostname.h"
 #include "base/log.h"
@@ -222,6 +223,46 @@ static void test_host_names(void **state)
 	assert_false(hostname_valid(BYTES("a\0b", 3), false));
 }
 
+static const struct { const char *text, *host, *port; } good_addresses[] = {
+	{ ":15012", "", "15012" },
+	{ "127.0.0.1:0", "127.0.0.1", "0" },
+	{ "[::1]:65535", "::1", "65535" },
+	{ "[fe80::1%eth0]:1", "fe80::1%eth0", "1" },
+	{ "localhost:80", "localhost", "80" },
+};
+
+static const char *const bad_addresses[] = {
+	"", ":", "localhost", "localhost:", "localhost:x", "localhost:65536", "localhost:-1", "localhost:+1", "localhost: 1",
+	"localhost:123456", "localhost:80 ", "::1:80", "[::1]", "[::1]80", "[]:80", "[localhost]:80", "[::1:80", "::1]:80",
+	"a:b:80", "[[::1]]:80",
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:80",
+};
+
+static void test_addresses_are_split(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good_addresses); i++) {
+		struct address a;
+
+		if (address_split(good_addresses[i].text, &a).code != ERR_OK) fail_msg("refused %s", good_addresses[i].text);
+		assert_string_equal(a.host, good_addresses[i].host);
+		assert_string_equal(a.port, good_addresses[i].port);
+	}
+}
+
+static void test_no_address(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad_addresses); i++) {
+		struct address a = { .host = "untouched" };
+
+		if (address_split(bad_addresses[i], &a).code != ERR_INVALID_ARGUMENT) fail_msg("took %s", bad_addresses[i]);
+		assert_string_equal(a.host, "untouched");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,7 +270,8 @@ int main(void)
 		cmocka_unit_test(test_codec_numbers_come_back),        cmocka_unit_test(test_log_escapes_what_peers_say),
 		cmocka_unit_test(test_log_line_is_bounded),            cmocka_unit_test(test_metrics_add_up_over_pages),
 		cmocka_unit_test(test_clock_text),                     cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_host_names),
+		cmocka_unit_test(test_host_names),                     cmocka_unit_test(test_addresses_are_split),
+		cmocka_unit_test(test_no_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,46 +19,6 @@
 
 static char dir[64];
 
-static const struct { const char *text, *host, *port; } accepted[] = {
-	{ ":15012", "", "15012" },
-	{ "127.0.0.1:0", "127.0.0.1", "0" },
-	{ "[::1]:65535", "::1", "65535" },
-	{ "[fe80::1%eth0]:1", "fe80::1%eth0", "1" },
-	{ "localhost:80", "localhost", "80" },
-};
-
-static const char *const refused[] = {
-	"", ":", "localhost", "localhost:", "localhost:x", "localhost:65536", "localhost:-1", "localhost:+1", "localhost: 1",
-	"localhost:123456", "localhost:80 ", "::1:80", "[::1]", "[::1]80", "[]:80", "[localhost]:80", "[::1:80", "::1]:80",
-	"a:b:80", "[[::1]]:80",
-	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:80",
-};
-
-static void addresses_are_split(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(accepted); i++) {
-		struct listen_address a;
-
-		if (listen_parse(accepted[i].text, &a).code != ERR_OK) fail_msg("refused %s", accepted[i].text);
-		assert_string_equal(a.host, accepted[i].host);
-		assert_string_equal(a.port, accepted[i].port);
-	}
-}
-
-static void what_is_no_address_is_refused(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-		struct listen_address a = { .host = "untouched" };
-
-		if (listen_parse(refused[i], &a).code != ERR_INVALID_ARGUMENT) fail_msg("took %s", refused[i]);
-		assert_string_equal(a.host, "untouched");
-	}
-}
-
 static in_port_t port_of(int fd)
 {
 	struct sockaddr_in sin;
@@ -242,8 +202,6 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_are_split),
-		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(a_tcp_address_can_be_taken_once),
 		cmocka_unit_test(all_addresses_mean_ipv4_too),
 		cmocka_unit_test(a_unix_socket_is_for_owner_and_group),
