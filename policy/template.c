@@ -172,7 +172,8 @@ bool policy_fill_name(const struct template_source *source, enum template_kind k
 	if (!fill(source, kind, text, &o, failure)) return false;
 	if (kind == TEMPLATE_IP && source->caller == NULL && strchr(text, '{') != NULL) return true; /* checked when filled */
 	if (kind == TEMPLATE_IP) return parse_ip(filled, name, failure);
-	if (!hostname_valid(bytes_str(filled), true)) return fails(failure, "not a host name in lower case", BYTES_NONE, BYTES_NONE);
+	if (!hostname_valid(bytes_str(filled), true))
+		return fails(failure, "not a host name in lower case", BYTES_NONE, BYTES_NONE);
 	name->tag = CSR_SAN_DNS;
 	name->len = (uint8_t)strlen(filled);
 	memcpy(name->value, filled, name->len);

@@ -508,6 +508,7 @@ def test_metrics_page_is_well_formed(signet):
 def test_health_without_a_ready_front_is_not_ready():
     with Signet() as s:
         assert s.http("/healthz/live") == (200, "ok\n") and s.http("/healthz/ready") == (200, "ok\n")
+        wait_for(lambda: any(e["process"] == "monitor" for e in s.events("serving")))  # before that, a death ends the start
         for pid in s.pids("front"):
             os.kill(pid, signal.SIGSTOP)
         for pid in s.pids("front"):

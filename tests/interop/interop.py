@@ -270,7 +270,7 @@ def clients():
         children = {role: sorted(s.pids(role)) for role in ("front", "keeper", "admin")}
         (WORK / "roots.pem").write_text(s.roots())
         foreign_identity(WORK / "foreign.pem")
-        case = {"address": s.address, "trust_domain": TRUST_DOMAIN, "roots_file": str(WORK / "roots.pem"), "dir": str(WORK / "scratch"),
+        case = {"address": f"localhost:{s.port}", "trust_domain": TRUST_DOMAIN, "roots_file": str(WORK / "roots.pem"), "dir": str(WORK / "scratch"),
                 "jwt": tokens(issuer), "join": [s.token(JOIN_ID) for _ in range(JOIN_TOKENS)], "join_id": JOIN_ID,
                 "foreign": str(WORK / "foreign.pem"), "max_ttl_s": MAX_TTL_S}
         (WORK / "scratch").mkdir()
