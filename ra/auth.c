@@ -128,7 +128,8 @@ enum auth_bearer auth_bearer(struct bytes header, struct bytes *token)
 	if (!bytes_has_prefix(header, prefix)) return AUTH_NOTHING;
 	*token = BYTES(header.data + prefix.len, header.len - prefix.len);
 	if (token->len == 0) return AUTH_NOTHING;
-	return bytes_has_prefix(*token, bytes_str(WIRE_TOKEN_PREFIX)) && token->len <= WIRE_TOKEN_TEXT_MAX ? AUTH_JOIN_TOKEN : AUTH_JWT;
+	if (token->len > WIRE_TOKEN_TEXT_MAX || !bytes_has_prefix(*token, bytes_str(WIRE_TOKEN_PREFIX))) return AUTH_JWT;
+	return AUTH_JOIN_TOKEN;
 }
 
 static struct err verify_by(struct auth *a, size_t i, struct bytes token, int64_t now, json_t **claims)
