@@ -19,6 +19,13 @@ def signet():
         yield s
 
 
+@pytest.fixture(scope="module")
+def channel(signet):
+    """A channel to the module's daemon."""
+    with signet.channel() as c:
+        yield c
+
+
 @pytest.fixture(scope="session")
 def points():
     return points_build()

@@ -58,12 +58,6 @@ def signet():
         yield s
 
 
-@pytest.fixture(scope="module")
-def channel(signet):
-    with signet.channel() as c:
-        yield c
-
-
 def leaf_of(chain):
     return certs_of(chain[0])[0]
 

@@ -41,12 +41,6 @@ def signet():
         yield s
 
 
-@pytest.fixture(scope="module")
-def channel(signet):
-    with signet.channel() as c:
-        yield c
-
-
 def refused(signet, code, text, csr=None, **ask):
     ask.setdefault("token", TOKEN)
     with pytest.raises(grpc.RpcError) as e:

@@ -67,12 +67,6 @@ def signet():
         yield s
 
 
-@pytest.fixture(scope="module")
-def channel(signet):
-    with signet.channel() as c:
-        yield c
-
-
 def token(issuer=ISSUER, **claims):
     return issuer.token({"sub": "job", "aud": "signet", **claims})
 
