@@ -92,10 +92,10 @@ const struct wire_name *limits_serving_names(const struct limits *l, size_t *cou
 
 /* ---- checking ---- */
 
-static bool matches_any(const struct conf *conf, struct conf_list patterns, struct bytes text)
+static bool matches_any(const struct conf *conf, struct conf_list patterns, struct bytes text, char separator)
 {
 	for (uint32_t i = 0; i < patterns.count; i++)
-		if (policy_glob(conf_item(conf, patterns, i), text)) return true;
+		if (policy_glob(conf_item(conf, patterns, i), text, separator)) return true;
 	return false;
 }
 
@@ -105,7 +105,7 @@ enum keeper_reason limits_check_spiffe_id(const struct limits *l, struct bytes i
 
 	if (spiffe_workload_id_parse(id, &domain, NULL).code != ERR_OK) return REASON_LIMIT_SPIFFE_ID;
 	if (!bytes_is(domain, l->trust_domain)) return REASON_LIMIT_SPIFFE_ID;
-	return matches_any(l->conf, l->conf->ca.allow_spiffe_ids, id) ? REASON_NONE : REASON_LIMIT_SPIFFE_ID;
+	return matches_any(l->conf, l->conf->ca.allow_spiffe_ids, id, '/') ? REASON_NONE : REASON_LIMIT_SPIFFE_ID;
 }
 
 /* tls.names may be written in upper case; DNS does not tell (RFC 4343). */
@@ -158,8 +158,8 @@ enum keeper_reason limits_check_name(const struct limits *l, const struct wire_n
 	if (name->tag == WIRE_TAG_IP && is_ipv4_mapped(name->value)) return REASON_LIMIT_NAME;
 	if (name->tag == WIRE_TAG_IP) return in_any_range(l, name->value) ? REASON_NONE : REASON_LIMIT_NAME;
 	if (name->tag != WIRE_TAG_DNS || !hostname_valid(name->value, true)) return REASON_LIMIT_NAME;
-	if (matches_any(conf, conf->ca.reserved_names, name->value)) return REASON_RESERVED_NAME;
-	return matches_any(conf, conf->ca.allow_dns_names, name->value) ? REASON_NONE : REASON_LIMIT_NAME;
+	if (matches_any(conf, conf->ca.reserved_names, name->value, '.')) return REASON_RESERVED_NAME;
+	return matches_any(conf, conf->ca.allow_dns_names, name->value, '.') ? REASON_NONE : REASON_LIMIT_NAME;
 }
 
 enum keeper_reason limits_check(const struct limits *l, const struct wire_issue *m, const struct key_info *key)

@@ -92,13 +92,14 @@ static const struct schema_item top_items[] = {
 	  .help = "Patterns of the SPIFFE IDs that this CA may issue at all, whatever policy says: the process that holds the key "
 		  "checks them by itself. '*' matches within one path segment, '**' across segments." },
 	{ "ca.allow_dns_names", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_dns_names), .check = schema_check_pattern,
-	  .help = "Patterns of the DNS names that this CA may put into workload certificates; '*' matches dots too. None by "
-		  "default: a mesh works by SPIFFE IDs alone." },
+	  .help = "Patterns of the DNS names that this CA may put into workload certificates; '*' matches within one "
+		  "label, '**' across labels. None by default: a mesh works by SPIFFE IDs alone." },
 	{ "ca.allow_ip_ranges", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_ip_ranges), .check = schema_check_cidr,
 	  .help = "Networks (10.0.0.0/8, fd00::/8) whose addresses this CA may put into workload certificates. None by default." },
 	{ "ca.reserved_names", SCHEMA_TEXTS, 0, 256, RESERVED_NAMES, AT(conf, ca.reserved_names), .check = schema_check_pattern,
 	  .help = "Patterns of DNS names that no workload certificate may hold, even if ca.allow_dns_names has them: whoever holds "
-		  "such a name can pose as the control plane. tls.names are always reserved too." },
+		  "such a name can pose as the control plane. '*' matches within one label, '**' across labels. tls.names are "
+		  "always reserved too." },
 	{ "ca.rate_per_front", SCHEMA_NUMBER, 1, 1000000, "50000", AT(conf, ca.rate_per_front),
 	  .help = "Certificates a second that the key's process signs for one front; bounds what a front that was taken over can "
 		  "get before it is noticed." },

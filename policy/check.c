@@ -41,14 +41,14 @@ static bool attribute_known(struct bytes name)
 static bool method_possible(const char *pattern)
 {
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
-		if (policy_glob(pattern, bytes_str(methods[i]))) return true;
+		if (policy_glob(pattern, bytes_str(methods[i]), '/')) return true;
 	return false;
 }
 
 static bool issuer_possible(const struct conf *conf, const char *pattern)
 {
 	for (uint32_t i = 0; i < conf->issuer_count; i++)
-		if (policy_glob(pattern, bytes_str(conf_text(conf, conf->issuers[i].name)))) return true;
+		if (policy_glob(pattern, bytes_str(conf_text(conf, conf->issuers[i].name)), '/')) return true;
 	return false;
 }
 

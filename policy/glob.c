@@ -9,10 +9,10 @@ struct star { /* where to go on when what follows does not match */
 	size_t text;         /* what it has eaten up to */
 };
 
-/* Eat one more character by the star; false: it may not. */
-static bool star_grow(struct star *s, struct bytes text, bool slashes, const char **pattern, size_t *at)
+/* Eat one more character by the star; false: it may not (stop: the character that ends a segment, -1: none). */
+static bool star_grow(struct star *s, struct bytes text, int stop, const char **pattern, size_t *at)
 {
-	if (s->pattern == NULL || s->text >= text.len || (!slashes && text.data[s->text] == '/')) return false;
+	if (s->pattern == NULL || s->text >= text.len || text.data[s->text] == stop) return false;
 	*at = ++s->text;
 	*pattern = s->pattern;
 	return true;
@@ -31,7 +31,7 @@ static bool star_take(const char **pattern, size_t at, struct star *one, struct 
 
 /* Only the latest star of each kind is ever grown again: whatever an earlier one could still eat, the later one can eat
  * too ('*' within the same segment, '**' anywhere).  At most len(text)^2 * len(pattern) steps, no recursion. */
-bool policy_glob(const char *pattern, struct bytes text)
+bool policy_glob(const char *pattern, struct bytes text, char separator)
 {
 	struct star one = { NULL, 0 }, two = { NULL, 0 };
 	size_t at = 0;
@@ -42,13 +42,13 @@ bool policy_glob(const char *pattern, struct bytes text)
 		}
 		if (at == text.len && *pattern == '\0') return true;
 		if (at < text.len && *pattern != '\0' &&
-		    (*pattern == '?' ? text.data[at] != '/' : (uint8_t)*pattern == text.data[at])) {
+		    (*pattern == '?' ? text.data[at] != (uint8_t)separator : (uint8_t)*pattern == text.data[at])) {
 			at++;
 			pattern++;
 			continue;
 		}
-		if (star_grow(&one, text, false, &pattern, &at)) continue;
+		if (star_grow(&one, text, (uint8_t)separator, &pattern, &at)) continue;
 		one.pattern = NULL;
-		if (!star_grow(&two, text, true, &pattern, &at)) return false;
+		if (!star_grow(&two, text, -1, &pattern, &at)) return false;
 	}
 }

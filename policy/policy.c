@@ -72,7 +72,7 @@ static void tell_failure(struct decision *d, const char *template, const struct 
 static bool list_matches(const struct conf *conf, struct conf_list patterns, struct bytes text)
 {
 	for (uint32_t i = 0; i < patterns.count; i++)
-		if (policy_glob(conf_item(conf, patterns, i), text)) return true;
+		if (policy_glob(conf_item(conf, patterns, i), text, '/')) return true;
 	return false;
 }
 

@@ -90,7 +90,7 @@ struct err policy_explain_near(const struct conf *conf, const struct caller *cal
 /* Does any rule match on this attribute or fill it in?  One that none asks for need not be made. */
 bool policy_asks_for(const struct conf *conf, const char *attribute);
 
-/* pattern against text, as above. */
-bool policy_glob(const char *pattern, struct bytes text);
+/* Pattern against text, as above; `separator` is what '*' and '?' do not cross: '/', or '.' for DNS names. */
+bool policy_glob(const char *pattern, struct bytes text, char separator);
 
 #endif

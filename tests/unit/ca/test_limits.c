@@ -63,7 +63,8 @@ static const struct { uint8_t tag; const char *name; size_t len; enum keeper_rea
 	DNS("x.y.mesh", NONE),
 	DNS("b-c.a.svc", NONE),
 	DNS("b_c.a.svc", LIMIT_NAME),
-	DNS("c.b.a.svc", NONE), /* '*' stops at '/', which a DNS name has not */
+	DNS("c.b.a.svc", LIMIT_NAME), /* '*' is one label; '**' is more */
+	DNS("c.b.mesh", NONE),
 	DNS("a.svc", LIMIT_NAME),
 	DNS("b.a.svc.", LIMIT_NAME),
 	DNS(".a.svc", LIMIT_NAME),

@@ -290,11 +290,27 @@ static const struct {
 	{ "*?", "ab", true },       { "**?", "a/", false },      { "**/**", "a", false },     { "**/**", "/", true },
 };
 
+static const struct {
+	const char *pattern, *text;
+	bool want;
+} dns_globs[] = { /* the separator is a dot */
+	{ "*.svc", "a.svc", true },      { "*.svc", "a.b.svc", false },  { "**.svc", "a.b.svc", true },
+	{ "a?c.svc", "a.c.svc", false }, { "*.*.svc", "a.b.svc", true }, { "*.svc", "a/b.svc", true },
+};
+
+static void globs_of_dns_names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dns_globs); i++)
+		if (policy_glob(dns_globs[i].pattern, bytes_str(dns_globs[i].text), '.') != dns_globs[i].want)
+			fail_msg("%s on %s", dns_globs[i].pattern, dns_globs[i].text);
+}
+
 static void globs_as_documented(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(glob_cases); i++)
-		if (policy_glob(glob_cases[i].pattern, bytes_str(glob_cases[i].text)) != glob_cases[i].want)
+		if (policy_glob(glob_cases[i].pattern, bytes_str(glob_cases[i].text), '/') != glob_cases[i].want)
 			fail_msg("%s on %s", glob_cases[i].pattern, glob_cases[i].text);
 }
 
@@ -318,7 +334,7 @@ static void glob_equals_its_definition_on_all_short_words(void **state)
 			for (unsigned i = 0, v = n; i < 6; i++, v /= 4) p[i] = in_pattern[v % 4];
 			for (unsigned i = 0, v = m; i < 5; i++, v /= 3) t[i] = in_text[v % 3];
 			p[n % 7] = '\0', t[m % 6] = '\0';
-			if (policy_glob(p, bytes_str(t)) != glob_by_definition(p, t)) fail_msg("%s on %s", p, t);
+			if (policy_glob(p, bytes_str(t), '/') != glob_by_definition(p, t)) fail_msg("%s on %s", p, t);
 		}
 }
 
@@ -500,6 +516,7 @@ int main(void)
 		cmocka_unit_test(decides_on_the_request),
 		cmocka_unit_test(impersonation_takes_no_names_of_the_caller),
 		cmocka_unit_test(globs_as_documented),
+		cmocka_unit_test(globs_of_dns_names),
 		cmocka_unit_test(glob_equals_its_definition_on_all_short_words),
 		cmocka_unit_test(caller_keeps_bounds),
 		cmocka_unit_test(checks_rules_at_start),
