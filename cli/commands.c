@@ -72,6 +72,9 @@ OPTIONS(out_options) = {
 	{ "out", 0, "FILE", NULL, false, "write to this file instead of standard output" },
 	END,
 };
+OPTIONS(ca_check_options) = {
+	{ "passphrase-file", 0, "FILE", NULL, false, "passphrase of an encrypted key" }, END,
+};
 OPTIONS(ban_options) = {
 	{ "reason", 0, "TEXT", NULL, false, "why, for those who come later (required)" },
 	END,
@@ -165,6 +168,11 @@ const struct cli_command cli_commands[] = {
 
 	{ "ca", "show", NULL, 0, 0, NULL, run_ca_show, "the roots that clients should trust",
 	  "Shows every root certificate of the CA.\n", "signet ca show" },
+	{ "ca", "check", "DIR", 1, 1, ca_check_options, run_ca_check, "would the daemon take this CA?",
+	  "Checks the files of a CA that is to be brought (ca.directory) as the daemon does, without\n"
+	  "it: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem, or tls.crt, tls.key, ca.crt.\n"
+	  "A refusal names the file, what is wrong and what to do.\n",
+	  "signet ca check /etc/signet/ca\nsignet ca check ./new-ca --passphrase-file ./passphrase" },
 	{ "ca", "export-root", NULL, 0, 0, out_options, run_ca_export_root, "the roots as PEM",
 	  "Writes the root bundle: what clients need to trust this CA.\n", "signet ca export-root --out root-cert.pem" },
 

@@ -159,6 +159,14 @@ static struct err read_ext_key_usage(struct cert *cert, struct bytes value, bool
 	return OK;
 }
 
+static struct err read_name_constraints(struct cert *cert, struct bytes value, bool critical)
+{
+	cert->name_constraints_critical = critical;
+	TRY(der_enter(value, DER_SEQUENCE, &cert->name_constraints));
+	if (cert->name_constraints.len == 0) FAIL(ERR_INVALID_ARGUMENT, "cert: name constraints are empty");
+	return OK;
+}
+
 /* id-ce (2.5.29) and one more octet (RFC 5280 appendix A.2). */
 static const struct {
 	uint8_t oid[3];
@@ -170,6 +178,7 @@ static const struct {
 	{ { 0x55, 0x1d, 19 }, read_basic_constraints },
 	{ { 0x55, 0x1d, 14 }, read_ski },
 	{ { 0x55, 0x1d, 35 }, read_aki },
+	{ { 0x55, 0x1d, 30 }, read_name_constraints },
 };
 
 static struct err read_extension(struct cert *cert, const struct x509_extension *e)
@@ -244,6 +253,32 @@ struct err cert_san_next(struct bytes *san, unsigned *tag, struct bytes *value)
 	return x509_take_general_name(san, tag, value);
 }
 
+/* GeneralSubtrees ::= SEQUENCE OF SEQUENCE { base GeneralName, ... } */
+static bool subtrees_have(struct bytes trees, unsigned tag)
+{
+	struct bytes tree, value;
+	unsigned found;
+
+	while (trees.len > 0) {
+		if (der_take(&trees, DER_SEQUENCE, &tree).code != ERR_OK || der_take_any(&tree, &found, &value).code != ERR_OK)
+			return true;
+		if ((found & 0x1f) == tag) return true;
+	}
+	return false;
+}
+
+bool cert_constrains(const struct cert *cert, unsigned tag)
+{
+	struct bytes rest = cert->name_constraints, trees;
+	unsigned which;
+
+	while (rest.len > 0) {
+		if (der_take_any(&rest, &which, &trees).code != ERR_OK) return true;
+		if (subtrees_have(trees, tag)) return true;
+	}
+	return false;
+}
+
 /* ---- X509-SVID ---- */
 
 static struct err svid_id_check(const struct cert *cert, const char *trust_domain)
@@ -263,7 +298,7 @@ struct err cert_svid_check(const struct cert *cert, const char *trust_domain)
 		bool broken;
 		struct err e;
 	} rules[] = {
-		{ cert->unknown_critical, /* RFC 5280 s4.2 */
+		{ cert->unknown_critical || cert->name_constraints_critical, /* RFC 5280 s4.2; s4.2.1.10: not of a leaf */
 		  ERR(ERR_INVALID_ARGUMENT, "svid: unknown critical extension") },
 		{ cert->subject_empty && !cert->san_critical, /* X509-SVID s2, RFC 5280 s4.2.1.6 */
 		  ERR(ERR_INVALID_ARGUMENT, "svid: subject is empty and the name is not critical") },

@@ -37,12 +37,16 @@ struct cert {
 	uint16_t key_usage;
 	bool has_ext_key_usage, eku_server, eku_client, eku_any;
 	struct bytes ski, aki;          /* empty if absent; aki is the keyIdentifier */
+	struct bytes name_constraints;  /* content of NameConstraints' SEQUENCE, not looked into; empty: none (CAs only) */
+	bool name_constraints_critical;
 	bool unknown_critical;          /* a critical extension this reader does not know */
 };
 
 /* INVALID_ARGUMENT: not v3, malformed, trailing bytes, serial not 1..20 octets and positive, extension given twice,
  * unknown key algorithm (key.h), inner and outer algorithm differ. */
 struct err cert_parse(struct bytes der, struct cert *out);
+/* Is there a name constraint of this kind (RFC 5280 s4.2.1.10; tags as below), permitted or excluded?  Malformed ones: yes. */
+bool cert_constrains(const struct cert *cert, unsigned tag);
 /* Iterate GeneralNames: tag (2 DNS, 6 URI, 7 IP, ...) and value; NOT_FOUND at the end. */
 struct err cert_san_next(struct bytes *san, unsigned *tag, struct bytes *value);
 /* The X509-SVID leaf rules (X509-SVID.md s2..s4): exactly one URI SAN that is a workload ID in `trust_domain`, not CA,

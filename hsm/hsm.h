@@ -34,6 +34,13 @@ struct err hsm_key_generate(enum key_type type, unsigned bits, struct buf *pkcs8
  * Starts the pool's threads: enter the sandbox first.  A self-test signature is made and verified.
  * INVALID_ARGUMENT: not a key, halves that are no pair, or a type or size that a CA may not have. */
 struct err hsm_key_load(struct bytes pkcs8, unsigned threads, struct hsm_key **out);
+/* From a PEM file with one private key, append its PKCS#8 DER; the caller wipes it.  PRIVATE KEY, EC PRIVATE KEY (maybe after EC
+ * PARAMETERS), RSA PRIVATE KEY, or ENCRYPTED PRIVATE KEY (PBES2) with its passphrase.  Nothing is appended, and nothing of the
+ * key left behind, unless OK.  What is in it is checked by hsm_key_load().
+ * INVALID_ARGUMENT: none, two, something else, malformed, encrypted otherwise; FAILED_PRECONDITION: it is encrypted and
+ * `passphrase` is empty; PERMISSION_DENIED: the passphrase does not open it. */
+#define HSM_PEM_MAX (16 * 1024) /* bytes of the file; ours */
+struct err hsm_key_from_pem(struct bytes pem, struct bytes passphrase, struct buf *pkcs8);
 /* The key's SubjectPublicKeyInfo DER and the scheme it signs with; borrowed until freed. */
 struct bytes hsm_key_spki(const struct hsm_key *key);
 enum key_scheme hsm_key_scheme(const struct hsm_key *key);

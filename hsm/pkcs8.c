@@ -306,3 +306,51 @@ struct err hsm_pkcs8_write(EVP_PKEY *pkey, enum key_type type, struct buf *out)
 	TRY(der_close(out, &key));
 	return der_close(out, &info);
 }
+
+/* ---- from the older forms ---- */
+
+static struct err put_info(const struct kind *kind, struct bytes key, struct buf *out)
+{
+	struct der_open info;
+
+	TRY(der_open(out, DER_SEQUENCE, &info));
+	TRY(der_put_uint(out, 0));
+	TRY(buf_put(out, kind->algorithm, kind->len));
+	TRY(der_put(out, DER_OCTET_STRING, key));
+	return der_close(out, &info);
+}
+
+/* The curve that the key itself names, as an OID element; empty if it names none. */
+static struct err sec1_curve(struct bytes der, struct bytes *curve)
+{
+	struct bytes body, scalar;
+	uint64_t version;
+	bool present;
+
+	TRY(der_enter(der, DER_SEQUENCE, &body));
+	TRY(der_take_uint(&body, &version));
+	TRY(der_take(&body, DER_OCTET_STRING, &scalar));
+	TRY(der_take_optional(&body, DER_CONTEXT_CONSTRUCTED(0), &present, curve));
+	if (!present) *curve = BYTES_NONE;
+	return OK;
+}
+
+struct err hsm_pkcs8_from_sec1(struct bytes der, struct bytes curve, struct buf *out)
+{
+	struct bytes named;
+
+	TRY(sec1_curve(der, &named));
+	if (named.len == 0) named = curve;
+	if (named.len == 0) FAIL(ERR_INVALID_ARGUMENT, "hsm: the EC key does not say on which curve it is");
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (kinds[i].scalar != 0 && bytes_equal(named, BYTES(kinds[i].algorithm + CURVE_AT, kinds[i].len - CURVE_AT)))
+			return put_info(&kinds[i], der, out);
+	FAIL(ERR_INVALID_ARGUMENT, "hsm: a CA may have EC keys on P-256 and P-384 only");
+}
+
+struct err hsm_pkcs8_from_pkcs1(struct bytes der, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (kinds[i].type == KEY_RSA) return put_info(&kinds[i], der, out);
+	FAIL(ERR_INTERNAL, "hsm: no RSA");
+}

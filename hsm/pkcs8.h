@@ -16,6 +16,11 @@ struct err hsm_pkcs8_read(struct bytes der, EVP_PKEY **out);
 /* Append; room for HSM_PKCS8_MAX must already be reserved, so that no copy is left behind by growing. */
 struct err hsm_pkcs8_write(EVP_PKEY *pkey, enum key_type type, struct buf *out);
 
+/* Append the PrivateKeyInfo of an ECPrivateKey (RFC 5915 s3) or an RSAPrivateKey (RFC 8017 sA.1.2); same rule of room.  What is
+ * in them is checked when it is read.  curve: OID element to take if the EC key names none.  INVALID_ARGUMENT. */
+struct err hsm_pkcs8_from_sec1(struct bytes der, struct bytes curve, struct buf *out);
+struct err hsm_pkcs8_from_pkcs1(struct bytes der, struct buf *out);
+
 struct hsm_pkey { /* AUTO(hsm_pkey) */
 	EVP_PKEY *p;
 };

@@ -43,6 +43,7 @@ _signet()
 	--issued-before) :; return ;;
 	--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--reason) :; return ;;
+	--passphrase-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--attr) :; return ;;
 	--method) COMPREPLY=($(compgen -W 'jwt mtls join_token' -- "$cur")); return ;;
 	--id) :; return ;;
@@ -54,7 +55,7 @@ _signet()
 	token|'help token') known=' create list revoke' ;;
 	cert|'help cert') known=' list show export' ;;
 	identity|'help identity') known=' ban unban list' ;;
-	ca|'help ca') known=' show export-root' ;;
+	ca|'help ca') known=' show check export-root' ;;
 	config|'help config') known=' check show reference' ;;
 	policy|'help policy') known=' test' ;;
 	help) known=' init request status version help completion token cert identity ca config policy' ;;
@@ -71,6 +72,7 @@ _signet()
 	'cert export'*) options=' --out' ;;
 	'identity ban'*) options=' --reason' ;;
 	'identity list'*) options=' --limit --page' ;;
+	'ca check'*) options=' --passphrase-file' ;;
 	'ca export-root'*) options=' --out' ;;
 	'config reference'*) options=' --mdoc' ;;
 	'policy test'*) options=' --attr --method --id --csr --key-type --validity --impersonate --signer' ;;

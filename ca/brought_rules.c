@@ -1,0 +1,123 @@
+#include "base/clock.h"
+#include "ca/brought_inside.h"
+
+#include <stdio.h>
+
+#define TAG_DNS 2 /* GeneralName, RFC 5280 s4.2.1.6 */
+#define TAG_DIRECTORY 4
+#define TAG_URI 6
+#define TAG_IP 7
+#define ISSUER_NAME_MAX 448 /* bytes; ours: TEMPLATE_NAME_MAX with room for what stands beside it */
+
+/* What a certificate that signs must be; `below`: CA certificates between it and a leaf. */
+static struct err rules_any(struct checking *c, const struct item *item, int below)
+{
+	const struct cert *cert = &item->cert;
+	const struct {
+		bool broken;
+		const char *what, *remedy;
+	} rules[] = {
+		{ !cert->has_basic_constraints || !cert->ca,
+			"it is no CA certificate (basic constraints do not say CA:TRUE)",
+		  "have it issued anew as a CA (openssl: basicConstraints=critical,CA:TRUE)" },
+		{ cert->has_key_usage && (cert->key_usage & CERT_KU_KEY_CERT_SIGN) == 0,
+			"its key usage lacks keyCertSign",
+		  "have it issued anew with keyUsage=critical,keyCertSign,cRLSign" },
+		{ cert->path_len >= 0 && cert->path_len < below,
+			"its path length does not allow the CA certificates below it",
+		  "have it issued anew with a longer path length, or sign with a CA nearer to it" },
+		{ cert_constrains(cert, TAG_URI),
+			"it has a name constraint on URIs, on which many verifiers (rustls and so ztunnel, "
+		  "Python's cryptography) refuse every certificate below",
+			"have it issued anew without; Signet holds to the trust domain by itself" },
+		{ cert->unknown_critical, "it has a critical extension that not every client knows",
+			"have it issued anew without" },
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].broken) return brought_refuse_cert(c, item, rules[i].what, rules[i].remedy);
+	return OK;
+}
+
+static struct err check_dates(struct checking *c, const struct item *item)
+{
+	char when[CLOCK_TEXT_MAX], what[BROUGHT_TEXT_MAX / 4];
+
+	if (item->cert.not_after <= c->o->now) {
+		clock_text(item->cert.not_after, when);
+		(void)snprintf(what, sizeof(what), "it ended on %s", when);
+		return brought_refuse_cert(c, item, what, "renew it");
+	}
+	if (item->cert.not_before <= c->o->now) return OK;
+	clock_text(item->cert.not_before, when);
+	(void)snprintf(what, sizeof(what), "it is not valid before %s", when);
+	return brought_refuse_cert(c, item, what, "wait, or set this machine's clock");
+}
+
+/* Of a CA below a root. */
+static struct err rules_intermediate(struct checking *c, const struct item *item)
+{
+	const struct cert *cert = &item->cert;
+
+	if (cert->has_ext_key_usage && !cert->eku_any && !(cert->eku_server && cert->eku_client))
+		return brought_refuse_cert(c, item,
+			"its extended key usage does not allow both serverAuth and clientAuth",
+		                           "have it issued anew with both, or without an extended key usage");
+	return OK;
+}
+
+static void warn_constraints(struct checking *c, const struct item *item)
+{
+	if (cert_constrains(&item->cert, TAG_DNS) || cert_constrains(&item->cert, TAG_IP))
+		brought_warn(c, item->file,
+			"certificate %u constrains DNS names or IP addresses: certificates with others will not verify, "
+		             "Signet's own serving certificate (tls.names) included", item->number);
+	if (cert_constrains(&item->cert, TAG_DIRECTORY))
+		brought_warn(c, item->file,
+			"certificate %u constrains subject names: workload certificates have an empty subject, which "
+		             "some verifiers then refuse", item->number);
+}
+
+static struct err rules_signer(struct checking *c)
+{
+	const struct cert *cert = &c->signer->cert;
+	struct bytes domain;
+
+	if (!cert->has_key_usage)
+		return brought_refuse_cert(c, c->signer, "it has no key usage",
+			"have it issued anew with keyUsage=critical,keyCertSign,cRLSign");
+	if (cert->subject_empty)
+		return brought_refuse_cert(c, c->signer, "its subject is empty, so nothing could name it as issuer",
+			"have it issued anew with a subject");
+	if (cert->subject.len > ISSUER_NAME_MAX)
+		return brought_refuse_cert(c, c->signer, "its subject is too long",
+			"have it issued anew with a subject of at most 448 bytes");
+	if (cert->ski.len != 0 && cert->ski.len != KEY_SKI_LEN)
+		return brought_refuse_cert(c, c->signer, "its subject key identifier is not 20 octets long",
+			"have it issued anew with one of 20 octets");
+	if (c->o->trust_domain == NULL || cert->uri_count == 0) return OK;
+	if (spiffe_id_parse(cert->uri, &domain, NULL).code == ERR_OK && bytes_is(domain, c->o->trust_domain)) return OK;
+	return brought_refuse_cert(c, c->signer, "it names another trust domain than the configuration",
+		"bring the CA of this trust domain, or set trust_domain");
+}
+
+static void shorten(struct checking *c, const struct item *item)
+{
+	if (item->cert.not_after < c->b->not_after) c->b->not_after = item->cert.not_after;
+}
+
+struct err brought_rules(struct checking *c)
+{
+	c->b->not_after = c->anchor->cert.not_after;
+	for (size_t i = 0; i < c->path_count; i++) {
+		TRY(rules_any(c, c->path[i], (int)i));
+		TRY(rules_intermediate(c, c->path[i]));
+		TRY(check_dates(c, c->path[i]));
+		warn_constraints(c, c->path[i]);
+		shorten(c, c->path[i]);
+	}
+	TRY(rules_any(c, c->anchor, (int)c->path_count));
+	TRY(check_dates(c, c->anchor));
+	warn_constraints(c, c->anchor);
+	return rules_signer(c);
+}

@@ -1,0 +1,107 @@
+/* run_ca.c: `signet ca check`: the daemon's own judgement on files that are to be its CA. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ca/brought.h"
+#include "cli/cert_text.h"
+#include "cli/files.h"
+#include "cli/json.h"
+#include "cli/run.h"
+#include "cli/text.h"
+
+struct ca_dir { /* what was read */
+	struct buf data[CA_FILE_COUNT];
+	struct ca_files files;
+};
+static void auto_ca_dir(struct ca_dir *d)
+{
+	for (unsigned i = 0; i < CA_FILE_COUNT; i++) buf_wipe(&d->data[i]);
+}
+
+static enum cli_exit read_one(const struct cli *c, struct ca_dir *d, enum ca_file file, const char *path)
+{
+	struct err e;
+
+	d->data[file].max = CA_FILES_MAX + 1; /* a byte more shows that there is more */
+	if (!ca_file_is_read(file)) {
+		d->files.there[file] = access(path, F_OK) == 0;
+		return CLI_OK;
+	}
+	e = cli_files_read(path, CA_FILES_MAX, &d->data[file]);
+	if (e.code == ERR_NOT_FOUND && file != CA_FILE_PASSPHRASE) return CLI_OK;
+	if (e.code != ERR_OK)
+		return cli_fail(c, CLI_FAILED, "cannot read %s: %s", path,
+			e.cause != 0 ? strerror((int)e.cause) : "too large (60 KiB)");
+	d->files.there[file] = true;
+	d->files.text[file] = buf_view(&d->data[file]);
+	return CLI_OK;
+}
+
+static enum cli_exit read_dir(const struct cli *c, const char *dir, struct ca_dir *d)
+{
+	const char *passphrase = cli_value(c, "passphrase-file");
+	size_t sum = 0;
+
+	if (access(dir, X_OK) != 0) return cli_fail(c, CLI_FAILED, "cannot look into %s: %s", dir, strerror(errno));
+	for (unsigned i = 0; i < CA_FILE_PASSPHRASE; i++) {
+		char path[4096];
+
+		if (snprintf(path, sizeof(path), "%s/%s", dir, ca_file_name((enum ca_file)i)) >= (int)sizeof(path))
+			return cli_fail(c, CLI_USAGE, "the path is too long");
+		CLI_TRY(read_one(c, d, (enum ca_file)i, path));
+		sum += 5 + d->data[i].len;
+	}
+	if (passphrase != NULL) CLI_TRY(read_one(c, d, CA_FILE_PASSPHRASE, passphrase));
+	if (sum + 5 + CA_PASSPHRASE_MAX <= CA_FILES_MAX) return CLI_OK;
+	return cli_fail(c, CLI_FAILED, "the files in %s are too large: 58 KiB all together", dir);
+}
+
+static enum cli_exit refuse(const struct cli *c, const struct brought_report *report, struct err e)
+{
+	return cli_fail(c, CLI_FAILED, "%s", report->problem[0] != '\0' ? report->problem : e.reason);
+}
+
+static enum cli_exit print_json(const struct cli *c, const struct brought *b, const struct brought_report *report)
+{
+	AUTO(json) json_t *warnings = json_array();
+	AUTO(json) json_t *o = NULL;
+
+	for (unsigned i = 0; i < report->warning_count; i++)
+		(void)json_array_append_new(warnings, json_string(report->warnings[i]));
+	o = json_pack("{ss ss sI sI sI sO}", "layout", b->layout, "key_type", key_type_name(b->signer.key.type), "chain",
+	              (json_int_t)b->chain_count, "roots", (json_int_t)b->root_count, "not_after", (json_int_t)b->not_after,
+	              "warnings", warnings);
+	return cli_print_json(c, o);
+}
+
+static void print_text(const struct cli *c, const struct brought *b, const struct brought_report *report)
+{
+	char when[TEXT_TIME_MAX];
+
+	fprintf(c->out, "The daemon would sign with this CA.\n\n");
+	fprintf(c->out, "layout   %s\n", b->layout);
+	fprintf(c->out, "ends     %s (the first of the chain)\n", text_time(b->not_after, c->now, when));
+	fprintf(c->out, "chain    %zu between a leaf and its root%s\n", b->chain_count,
+		b->self_signed ? ": the root itself signs" : "");
+	fprintf(c->out, "roots    %zu\n\nsigning certificate\n", b->root_count);
+	cli_cert_text(c->out, &b->signer, c->now, "  ");
+	for (unsigned i = 0; i < report->warning_count; i++)
+		fprintf(c->out, "%swarning: %s\n", i == 0 ? "\n" : "", report->warnings[i]);
+}
+
+enum cli_exit run_ca_check(struct cli *c)
+{
+	AUTO(ca_dir) struct ca_dir d = { 0 };
+	AUTO(brought) struct brought *b = NULL;
+	struct brought_options o = { .now = c->now, .threads = 1 };
+	struct brought_report report;
+	struct err e;
+
+	CLI_TRY(read_dir(c, c->args[0], &d));
+	e = brought_check(&d.files, &o, &report, &b);
+	if (e.code != ERR_OK) return refuse(c, &report, e);
+	if (c->json) return print_json(c, b, &report);
+	print_text(c, b, &report);
+	return CLI_OK;
+}
