@@ -83,6 +83,23 @@ static struct err ask_ban(const struct api_request *r, struct buf *out)
 	return wire_ban_put(out, &m);
 }
 
+static struct err ask_revoke(const struct api_request *r, struct buf *out)
+{
+	struct wire_revoke m = { .id = r->id, .by = bytes_str(r->by) };
+	const json_t *dry = json_object_get(r->body, "dry_run");
+	struct bytes kind, reason = bytes_str("unspecified");
+
+	TRY(field_known(r->body, (const char *const[]){ "kind", "subject", "reason", "dry_run", NULL }));
+	TRY(field_text(r->body, "kind", 32, &kind));
+	TRY(field_revoke_kind(kind, &m.kind));
+	TRY(field_text(r->body, "subject", STORE_TEXT_MAX, &m.subject));
+	if (json_object_get(r->body, "reason") != NULL) TRY(field_text(r->body, "reason", 32, &reason));
+	TRY(field_reason(reason, &m.reason));
+	if (dry != NULL && !json_is_boolean(dry)) FAIL(ERR_INVALID_ARGUMENT, "admin: dry_run must be true or false");
+	m.dry_run = json_is_true(dry);
+	return wire_revoke_put(out, &m);
+}
+
 static struct err ask_unban(const struct api_request *r, struct buf *out)
 {
 	const char *kind = r->param(r->param_ctx, "kind"), *subject = r->param(r->param_ctx, "subject");
@@ -110,15 +127,15 @@ static struct err answer_status(const struct conf *conf, struct bytes body, json
 	struct wire_status s;
 
 	TRY(wire_status_take(body, &s));
-	*out = json_pack("{ss ss ss% sI sb sI sI si si so s{sI sI sI sI sI sI sI sI}}", "version", SIGNET_VERSION, "trust_domain",
-	                 conf_text(conf, conf->trust_domain), "key_type", s.key_type.data, s.key_type.len, "replica",
-	                 (json_int_t)conf->replica, "store_ok", (int)s.store_ok, "issued", (json_int_t)s.issued, "refused",
-	                 (json_int_t)s.refused, "fronts", (int)s.fronts, "root_seq", (int)s.root_seq, "root_not_after",
+	*out = json_pack("{ss ss ss% sI sb sI sI si si so s{sI sI sI sI sI sI sI sI sI}}", "version", SIGNET_VERSION,
+	                 "trust_domain", conf_text(conf, conf->trust_domain), "key_type", s.key_type.data, s.key_type.len,
+	                 "replica", (json_int_t)conf->replica, "store_ok", (int)s.store_ok, "issued", (json_int_t)s.issued,
+	                 "refused", (json_int_t)s.refused, "fronts", (int)s.fronts, "root_seq", (int)s.root_seq, "root_not_after",
 	                 field_time(s.root_not_after), "store", "records_first", (json_int_t)s.store.records_first, "records_end",
 	                 (json_int_t)s.store.records_end, "index_behind", (json_int_t)s.store.index_behind, "bytes",
 	                 (json_int_t)s.store.used_bytes, "index_bytes", (json_int_t)s.store.index_used_bytes, "map_bytes",
 	                 (json_int_t)s.store.map_bytes, "tokens", (json_int_t)s.store.tokens, "bans",
-	                 (json_int_t)s.store.bans);
+	                 (json_int_t)s.store.bans, "revoked", (json_int_t)s.store.revoked);
 	if (*out != NULL) (void)json_object_set_new(*out, "started", field_time(s.started));
 	return OK;
 }
@@ -175,6 +192,25 @@ static struct err take_record(struct bytes *in, json_t **item)
 	return field_record(&r, item);
 }
 
+static struct err answer_revoked(const struct conf *conf, struct bytes body, json_t **out)
+{
+	struct wire_revoked m;
+
+	(void)conf;
+	TRY(wire_revoked_take(body, &m));
+	*out = json_pack("{sI sI}", "matched", (json_int_t)m.matched, "revoked", (json_int_t)m.revoked);
+	return OK;
+}
+
+static struct err take_revocation(struct bytes *in, json_t **item)
+{
+	struct wire_revocation r;
+
+	TRY(wire_revocation_take(in, &r));
+	*item = field_revocation(&r);
+	return OK;
+}
+
 /* {"items": [...], "next": ...}: `next` is absent on the last page. */
 static struct err answer_list(struct bytes body, struct err (*take)(struct bytes *, json_t **), json_t **out)
 {
@@ -217,6 +253,12 @@ static struct err answer_bans(const struct conf *conf, struct bytes body, json_t
 	return answer_list(body, take_ban, out);
 }
 
+static struct err answer_revocations(const struct conf *conf, struct bytes body, json_t **out)
+{
+	(void)conf;
+	return answer_list(body, take_revocation, out);
+}
+
 static struct err answer_certs(const struct conf *conf, struct bytes body, json_t **out)
 {
 	(void)conf;
@@ -225,8 +267,13 @@ static struct err answer_certs(const struct conf *conf, struct bytes body, json_
 
 static struct err answer_cert(const struct conf *conf, struct bytes body, json_t **out)
 {
+	json_t *revocation = NULL;
+
 	(void)conf;
 	TRY(take_record(&body, out));
+	if (body.len == 0) return OK;
+	TRY(take_revocation(&body, &revocation));
+	(void)json_object_set_new(*out, "revocation", revocation);
 	return wire_end(&body);
 }
 
@@ -240,6 +287,8 @@ static const struct api_operation operations[] = {
 	{ "GET", "/v1/certs/:id", ADMIN_CERT_GET, ask_cert, answer_cert },
 	{ "GET", "/v1/bans", ADMIN_BAN_LIST, ask_page, answer_bans },
 	{ "POST", "/v1/bans", ADMIN_BAN_ADD, ask_ban, answer_none },
+	{ "GET", "/v1/revocations", ADMIN_REVOCATION_LIST, ask_page, answer_revocations },
+	{ "POST", "/v1/revocations", ADMIN_CERT_REVOKE, ask_revoke, answer_revoked },
 	{ "DELETE", "/v1/bans", ADMIN_BAN_REMOVE, ask_unban, answer_none },
 };
 

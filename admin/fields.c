@@ -83,6 +83,54 @@ const char *field_ban_name(uint8_t kind)
 	return kind < ARRAY_LEN(ban_kinds) ? ban_kinds[kind] : "";
 }
 
+static json_t *hex(struct bytes v)
+{
+	char out[2 * 64 + 1];
+
+	if (v.len > 64) return NULL;
+	bytes_hex(v, out);
+	return json_string(out);
+}
+
+static struct err choose(struct bytes name, const char *const *names, size_t count, uint8_t *out)
+{
+	for (uint8_t i = 0; i < count; i++) {
+		if (names[i][0] == '\0' || !bytes_is(name, names[i])) continue;
+		*out = i;
+		return OK;
+	}
+	FAIL(ERR_NOT_FOUND, "admin: none of these");
+}
+
+struct err field_revoke_kind(struct bytes name, uint8_t *out)
+{
+	static const char *const kinds[] = { "", "serial", "spiffe_id", "key", "rule", "caller" };
+
+	if (choose(name, kinds, ARRAY_LEN(kinds), out).code == ERR_OK) return OK;
+	FAIL(ERR_INVALID_ARGUMENT, "admin: kind must be serial, spiffe_id, key, rule or caller");
+}
+
+static const char *const reasons[] = { "unspecified", "keyCompromise", "cACompromise", "affiliationChanged", "superseded",
+				       "cessationOfOperation", "", "", "", "privilegeWithdrawn", "aACompromise" };
+
+struct err field_reason(struct bytes name, uint8_t *out)
+{
+	if (choose(name, reasons, ARRAY_LEN(reasons), out).code == ERR_OK) return OK;
+	FAIL(ERR_INVALID_ARGUMENT, "admin: reason must be a name of RFC 5280 s5.3.1, as keyCompromise or superseded");
+}
+
+const char *field_reason_name(uint8_t reason)
+{
+	return reason < ARRAY_LEN(reasons) ? reasons[reason] : "";
+}
+
+json_t *field_revocation(const struct wire_revocation *r)
+{
+	return json_pack("{so sI so ss so so so}", "serial", hex(r->serial), "record", (json_int_t)r->record, "revoked",
+	                        field_time(r->time), "reason", field_reason_name(r->reason), "by", field_shown(r->by), "not_after",
+	                        field_time(r->not_after), "issuer_key_id", hex(BYTES(r->issuer, sizeof(r->issuer))));
+}
+
 /* An absent parameter leaves what is there. */
 static struct err param_number(const struct api_request *r, const char *name, int64_t scale, int64_t *out)
 {
@@ -154,15 +202,6 @@ json_t *field_shown(struct bytes v)
 		if (buf_printf(&b, shown ? "%c" : "\\x%02x", v.data[i]).code != ERR_OK) return NULL;
 	}
 	return json_stringn((const char *)b.data, b.len);
-}
-
-static json_t *hex(struct bytes v)
-{
-	char out[2 * 64 + 1];
-
-	if (v.len > 64) return NULL;
-	bytes_hex(v, out);
-	return json_string(out);
 }
 
 struct err field_record(const struct store_record *r, json_t **out)

@@ -4,7 +4,8 @@
 #include "base/chan.h"
 #include "base/clock.h"
 #include "base/control.h"
-#include "ca/inside.h"
+#include "ca/clerk.h"
+#include "ca/revoke.h"
 
 #define TICK_US 500000         /* how often the indexes are looked at */
 #define INDEX_SLICE 512        /* records of a slice: some milliseconds */
@@ -25,7 +26,7 @@ static void answer_list(struct job *job, struct err e, const struct wire_list *l
 	else admin_answer(job, e, BYTES_NONE);
 }
 
-static struct err index_all(struct keeper *k)
+struct err clerk_index_all(struct keeper *k)
 {
 	uint64_t behind = 0;
 
@@ -70,14 +71,6 @@ void clerk_roots(struct keeper *k, struct job *job)
 
 /* ---- tokens and bans, page by page ---- */
 
-struct page {
-	struct keeper *keeper;
-	struct store_view *view;
-	struct store_cursor cursor;
-	struct buf items;
-	bool more;
-};
-
 static struct err put_token(struct page *page)
 {
 	struct store_token token;
@@ -114,7 +107,7 @@ static struct err read_page(struct page *page, uint32_t limit, struct err (*put)
 	return OK;
 }
 
-static void answer_page(struct keeper *k, struct job *job, struct err (*put)(struct page *))
+void clerk_answer_page(struct keeper *k, struct job *job, struct err (*put)(struct page *))
 {
 	struct page page = { .keeper = k, .items = { .max = ITEMS_MAX } };
 	struct wire_list list = { .next = UINT64_MAX };
@@ -137,12 +130,12 @@ static void answer_page(struct keeper *k, struct job *job, struct err (*put)(str
 
 void clerk_tokens(struct keeper *k, struct job *job)
 {
-	answer_page(k, job, put_token);
+	clerk_answer_page(k, job, put_token);
 }
 
 void clerk_bans(struct keeper *k, struct job *job)
 {
-	answer_page(k, job, put_ban);
+	clerk_answer_page(k, job, put_ban);
 }
 
 /* ---- certificates ---- */
@@ -175,7 +168,7 @@ void clerk_certs(struct keeper *k, struct job *job)
 	struct wire_query m;
 	struct err e = wire_query_take(buf_view(&job->payload), &m);
 
-	if (e.code == ERR_OK) e = index_all(k); /* so that the answer is complete */
+	if (e.code == ERR_OK) e = clerk_index_all(k); /* so that the answer is complete */
 	if (e.code == ERR_OK) e = store_query(k->store, &m.q, put_row, &rows, &list.next);
 	if (rows.full) {
 		e = OK;
@@ -197,6 +190,7 @@ void clerk_cert(struct keeper *k, struct job *job)
 	if (e.code == ERR_OK) e = store_view_open(k->store, &view);
 	if (e.code == ERR_OK) e = store_view_record(view, m.index, &r);
 	if (e.code == ERR_OK) e = wire_record_put(&body, &r);
+	if (e.code == ERR_OK) e = revoke_put_state(view, &r, &body);
 	admin_answer(job, e, buf_view(&body));
 }
 
@@ -229,6 +223,15 @@ static void index_slice(struct keeper *k, uint64_t *seen)
 	if (e.code != ERR_OK) log_event(k->log, LOG_WARN, "index_failed", F_ERR(e));
 }
 
+static void run(struct keeper *k, struct job *job)
+{
+	if (job->search != NULL && job->search(k, job)) return;
+	if (job->search == NULL) job->answer(k, job);
+	(void)chan_flush(job->peer->chan);
+	if (chan_wants_write(job->peer->chan)) keeper_wake(k);
+	job_free(k, job);
+}
+
 static void *clerk_main(void *arg)
 {
 	struct keeper *k = arg;
@@ -246,10 +249,7 @@ static void *clerk_main(void *arg)
 		job = queue_take(q, 1);
 		pthread_mutex_unlock(&q->lock);
 		if (job != NULL) {
-			job->answer(k, job);
-			(void)chan_flush(job->peer->chan);
-			if (chan_wants_write(job->peer->chan)) keeper_wake(k);
-			job_free(k, job);
+			run(k, job);
 		}
 		if (!over && clock_mono_us() >= due) {
 			index_slice(k, &seen);

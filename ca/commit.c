@@ -180,6 +180,8 @@ static void run_batch(struct committer *c, struct job *jobs)
 	expect_company(&k->queue, jobs);
 	keeper_at_point(k, "before-answer");
 	for (struct job *job = jobs; job != NULL; job = job->next) {
+		job->more &= e.code == ERR_OK;
+		if (job->more) continue;
 		job->answer(k, job);
 		touch(c, job->peer);
 	}
@@ -188,7 +190,8 @@ static void run_batch(struct committer *c, struct job *jobs)
 		struct job *job = jobs;
 
 		jobs = job->next;
-		job_free(k, job);
+		if (job->more) queue_push(&k->queue, job);
+		else job_free(k, job);
 	}
 }
 

@@ -98,6 +98,8 @@ static struct err issue_take(struct peer *p, struct bytes in, struct wire_issue 
 	TRY(wire_issue_take(in, m));
 	if (m->id == WIRE_ID_SERVING)
 		FAIL(ERR_INVALID_ARGUMENT, "keeper: a request with the id that is kept for serving certificates");
+	if ((m->evidence == STORE_BY_MTLS) != (m->peer_serial.len > 0))
+		FAIL(ERR_INVALID_ARGUMENT, "keeper: a serial number without a client certificate, or the other way round");
 	atomic_store(&p->last, (m->flags & WIRE_ISSUE_LAST) != 0);
 	p->keeper->news = true;
 	return OK;
@@ -135,7 +137,7 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ FRONT_STATE_START, FRONT_HELLO, 4, 4, false, on_hello, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_SERVING, 1, KEY_SPKI_MAX, false, on_serving, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_TOKEN, 40, 40, false, on_token, FRONT_STATE_READY },
-	{ FRONT_STATE_READY, FRONT_ISSUE, 60, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
+	{ FRONT_STATE_READY, FRONT_ISSUE, 62, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
 };
 
 struct err front_channel(struct peer *p, int fd)

@@ -62,6 +62,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	ELEMENT(18, record, store_record)
 	ELEMENT(19, token_item, store_token)
 	WHOLE(20, status, wire_status)
+	WHOLE(22, revoke, wire_revoke)
+	WHOLE(23, revoked, wire_revoked)
+	ELEMENT(24, revocation, wire_revocation)
 	case 21:
 		if (control_peer_take(in, &peer).code == ERR_OK) compare(in, &out, control_peer_put(&out, &peer));
 		break;

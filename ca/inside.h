@@ -44,7 +44,10 @@ struct job {
 	struct peer *peer;
 	struct err (*apply)(struct keeper *k, struct job *job, struct store_batch *batch); /* writes: into the batch */
 	void (*answer)(struct keeper *k, struct job *job);
+	/* The clerk's part of a write, before `apply`; NULL: none.  True: the commit thread has the job now. */
+	bool (*search)(struct keeper *k, struct job *job);
 	bool urgent;             /* admin's: commit without waiting for company */
+	bool more;               /* what was applied is a slice: to be applied again instead of answered */
 	enum keeper_reason reason; /* issue: refused if not REASON_NONE */
 	struct err result;       /* issue: of the signature; admin's: of the change */
 	struct buf payload;      /* the message; `issue` and the record borrow it */
@@ -58,6 +61,7 @@ struct job {
 	struct wire_token_create token;
 	struct wire_subject subject;
 	struct wire_ban ban;
+	struct revocation *revocation; /* revoke.c */
 	bool added;
 	char secret[TOKEN_TEXT_LEN + 1], token_id[STORE_TOKEN_ID_LEN + 1]; /* secret: the join token, wiped with the job */
 	int64_t now, expires;
@@ -137,14 +141,5 @@ void issue_start(struct keeper *k, struct job *job, bool serving);
 /* commit.c */
 struct err commit_start(struct keeper *k);
 void keeper_publish(struct keeper *k); /* hand k->fresh to the commit thread */
-/* clerk.c: admin's reads. */
-struct err clerk_start(struct keeper *k);
-void admin_answer(struct job *job, struct err e, struct bytes body);
-void clerk_status(struct keeper *k, struct job *job);
-void clerk_roots(struct keeper *k, struct job *job);
-void clerk_tokens(struct keeper *k, struct job *job);
-void clerk_bans(struct keeper *k, struct job *job);
-void clerk_certs(struct keeper *k, struct job *job);
-void clerk_cert(struct keeper *k, struct job *job);
 
 #endif

@@ -6,6 +6,7 @@
 #include "ca/inside.h"
 #include "ca/lint.h"
 #include "policy/policy.h"
+#include "storage/revoke.h"
 
 struct names {
 	const struct wire_name *items;
@@ -172,6 +173,17 @@ static enum keeper_reason spend(struct job *job, struct store_batch *batch)
 	return e.code == ERR_PERMISSION_DENIED || e.code == ERR_NOT_FOUND ? REASON_TOKEN : REASON_STORE;
 }
 
+/* Asked of the store itself, in the transaction that will record the certificate: so a revocation holds from the moment it is
+ * durable, on connections that were open before as well. */
+static struct err check_peer(struct job *job, struct store_batch *batch)
+{
+	bool revoked = false;
+
+	if (job->issue.peer_serial.len > 0) TRY(store_batch_is_revoked(batch, job->issue.peer_serial, &revoked));
+	if (revoked && job->reason == REASON_NONE) job->reason = REASON_REVOKED;
+	return OK;
+}
+
 /* A ban that came while this one was being signed holds too: it is in memory before its own write is in the queue. */
 static struct err issue_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
@@ -179,6 +191,7 @@ static struct err issue_apply(struct keeper *k, struct job *job, struct store_ba
 	struct err e;
 
 	if (!serving && banned(k, job)) job->reason = REASON_BANNED;
+	TRY(check_peer(job, batch));
 	if (job->reason != REASON_NONE || job->again) return OK;
 	job->reason = seal(k, job);
 	if (job->reason == REASON_NONE) job->reason = spend(job, batch);
@@ -194,10 +207,13 @@ static struct err issue_apply(struct keeper *k, struct job *job, struct store_ba
 static void answer_again(struct keeper *k, struct job *job)
 {
 	AUTO(store_view) struct store_view *view = NULL;
+	struct store_revocation revoked;
 	struct store_record r;
 	struct err e = store_view_open(k->store, &view);
 
 	if (e.code == ERR_OK) e = store_view_record(view, job->earlier, &r);
+	if (e.code == ERR_OK && store_view_revocation(view, r.serial, &revoked).code == ERR_OK)
+		e = ERR(ERR_NOT_FOUND, "keeper: that certificate is revoked");
 	if (e.code == ERR_OK) front_send_issued(job->peer, job->id, r.index, r.cert);
 	else front_refuse(job->peer, job->id, e.code == ERR_NOT_FOUND ? REASON_TOKEN : REASON_STORE);
 }

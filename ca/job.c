@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/control.h"
+#include "ca/revoke.h"
 
 #define SPARE_MAX 256          /* jobs kept for use again; ours: a few commits' worth */
 #define PAYLOAD_KEEP (4 * 1024) /* bytes; a job that grew beyond it is given back to the heap */
@@ -80,6 +81,7 @@ void job_free(struct keeper *k, struct job *job)
 	struct peer *peer = job->peer;
 
 	explicit_bzero(job->secret, sizeof(job->secret));
+	revocation_free(MOVE(job->revocation));
 	pthread_mutex_lock(&k->freed_lock);
 	job->next = k->freed;
 	k->freed = job;

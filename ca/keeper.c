@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/control.h"
-#include "ca/inside.h"
+#include "ca/clerk.h"
 
 #define FRAMES_A_TURN 4    /* of one peer before the next one's: fairness; ours */
 #define DRAIN_MS 10        /* between two looks while jobs are still on their way */

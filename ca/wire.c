@@ -24,6 +24,7 @@ static const struct err reasons[REASON_COUNT] = {
 	[REASON_SIGNER] = REASON(ERR_UNAVAILABLE, "the signer is not available"),
 	[REASON_CHAIN_EXPIRED] = REASON(ERR_UNAVAILABLE, "the CA's own certificate has ended"),
 	[REASON_PROFILE] = REASON(ERR_INTERNAL, "the request does not fit the certificate profile"),
+	[REASON_REVOKED] = REASON(ERR_UNAUTHENTICATED, "the client's certificate is revoked"),
 };
 
 struct err keeper_reason_err(enum keeper_reason reason)
@@ -48,6 +49,7 @@ static const struct wire_field issue_fields[] = {
 	ISSUE(rule, TEXT, 0, WIRE_NAME_MAX),
 	ISSUE(issuer, TEXT, 0, WIRE_NAME_MAX),
 	ISSUE(spki, BYTES, 1, KEY_SPKI_MAX),
+	ISSUE(peer_serial, BYTES, 0, STORE_SERIAL_MAX),
 	ISSUE(name_count, U8, 0, WIRE_NAMES_MAX),
 };
 static const struct wire_form issue_form = WIRE_FORM(wire_issue, issue_fields);

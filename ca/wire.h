@@ -37,7 +37,7 @@ enum wire_front_type { /* front's channel */
 enum keeper_reason {
 	REASON_NONE = 0, REASON_LIMIT_SPIFFE_ID, REASON_LIMIT_NAME, REASON_RESERVED_NAME, REASON_LIFETIME, REASON_KEY_TYPE,
 	REASON_RATE, REASON_BANNED, REASON_TOKEN, REASON_STORE, REASON_FULL, REASON_SIGNER, REASON_CHAIN_EXPIRED,
-	REASON_PROFILE, REASON_COUNT
+	REASON_PROFILE, REASON_REVOKED, REASON_COUNT
 };
 struct err keeper_reason_err(enum keeper_reason reason); /* UNKNOWN number: INTERNAL */
 
@@ -51,6 +51,7 @@ struct wire_issue { /* FRONT_ISSUE */
 	uint32_t lifetime;         /* seconds */
 	uint8_t evidence_hash[STORE_HASH_LEN]; /* SHA-256 of the token (a join token is spent with the record) or the peer's SPKI */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
+	struct bytes peer_serial;  /* mTLS: of the client certificate that asks; else empty */
 	uint8_t name_count;
 	struct wire_name names[WIRE_NAMES_MAX];
 };
@@ -109,6 +110,8 @@ enum wire_admin_type {
 	ADMIN_BAN_ADD = 72,        /* u64 id, struct store_ban */
 	ADMIN_BAN_REMOVE = 73,     /* u64 id, u8 kind, subject */
 	ADMIN_BAN_LIST = 74,       /* u64 id, cursor */
+	ADMIN_CERT_REVOKE = 75,    /* struct wire_revoke */
+	ADMIN_REVOCATION_LIST = 76, /* u64 id, cursor */
 	KEEPER_ANSWER = 96,        /* u64 id, u8 enum err_code, reason text, then the answer of that request (if OK) */
 	KEEPER_ANSWER_MEMFD = 97,  /* the same with the answer in a sealed memfd (lists) */
 };

@@ -1,5 +1,7 @@
 #include "ca/wire_admin.h"
 
+#include <string.h>
+
 #include "base/wire.h"
 #include "ca/fields.h"
 
@@ -42,6 +44,27 @@ static const struct wire_field ban_fields[] = {
 	WIRE_FIELD(wire_ban, reason, TEXT, 0, STORE_WHY_MAX),
 	WIRE_FIELD(wire_ban, by, TEXT, 0, STORE_BY_MAX),
 	WIRE_FIELD(wire_ban, since, I64, 0, 0),
+};
+static const struct wire_field revoke_fields[] = {
+	WIRE_FIELD(wire_revoke, id, U64, 0, 0),
+	WIRE_FIELD(wire_revoke, kind, U8, REVOKE_SERIAL, REVOKE_CALLER),
+	WIRE_FIELD(wire_revoke, reason, U8, 0, STORE_REASON_MAX),
+	WIRE_FIELD(wire_revoke, dry_run, BOOL, 0, 0),
+	WIRE_FIELD(wire_revoke, subject, TEXT, 1, STORE_TEXT_MAX),
+	WIRE_FIELD(wire_revoke, by, TEXT, 1, STORE_BY_MAX),
+};
+static const struct wire_field revoked_fields[] = {
+	WIRE_FIELD(wire_revoked, matched, U64, 0, 0),
+	WIRE_FIELD(wire_revoked, revoked, U64, 0, 0),
+};
+static const struct wire_field revocation_fields[] = {
+	WIRE_FIELD(wire_revocation, serial, BYTES, 1, STORE_SERIAL_MAX),
+	WIRE_FIELD(wire_revocation, reason, U8, 0, STORE_REASON_MAX),
+	WIRE_FIELD(wire_revocation, issuer, RAW, 0, STORE_KEY_ID_LEN),
+	WIRE_FIELD(wire_revocation, time, I64, 0, 0),
+	WIRE_FIELD(wire_revocation, not_after, I64, 0, 0),
+	WIRE_FIELD(wire_revocation, record, U64, 0, 0),
+	WIRE_FIELD(wire_revocation, by, TEXT, 0, STORE_BY_MAX),
 };
 static const struct wire_field query_fields[] = {
 	WIRE_FIELD(wire_query, id, U64, 0, 0),
@@ -104,6 +127,7 @@ static const struct wire_field status_fields[] = {
 	STATUS(store.index_used_bytes, U64, 0, 0),
 	STATUS(store.tokens, U64, 0, 0),
 	STATUS(store.bans, U64, 0, 0),
+	STATUS(store.revoked, U64, 0, 0),
 	STATUS(root_seq, U32, 0, 0),
 	STATUS(root_not_after, I64, 0, 0),
 	STATUS(key_type, TEXT, 1, 16),
@@ -131,9 +155,21 @@ WHOLE(token_created, wire_token_created, token_created_fields)
 WHOLE(cursor, wire_cursor, cursor_fields)
 WHOLE(subject, wire_subject, subject_fields)
 ELEMENT(ban, wire_ban, ban_fields)
+WHOLE(revoke, wire_revoke, revoke_fields)
+WHOLE(revoked, wire_revoked, revoked_fields)
+ELEMENT(revocation, wire_revocation, revocation_fields)
 WHOLE(query, wire_query, query_fields)
 WHOLE(get, wire_get, get_fields)
 WHOLE(list, wire_list, list_fields)
 ELEMENT(record, store_record, record_fields)
 ELEMENT(token_item, store_token, token_item_fields)
 WHOLE(status, wire_status, status_fields)
+
+struct err wire_revocation_put_stored(struct buf *out, const struct store_revocation *r)
+{
+	struct wire_revocation m = { .serial = BYTES(r->serial, r->serial_len), .reason = r->reason, .time = r->time,
+				     .not_after = r->not_after, .record = r->record, .by = bytes_str(r->by) };
+
+	memcpy(m.issuer, r->issuer, sizeof(m.issuer));
+	return wire_revocation_put(out, &m);
+}

@@ -4,6 +4,7 @@
 
 #include "ca/wire.h"
 #include "storage/query.h"
+#include "storage/revoke.h"
 
 #define WIRE_LIST_MAX (4 * 1024 * 1024) /* bytes of a list in a memfd */
 #define WIRE_REASON_MAX 256    /* bytes of a refusal's reason */
@@ -31,6 +32,32 @@ struct err wire_subject_take(struct bytes in, struct wire_subject *m);
 struct wire_ban { uint64_t id; uint8_t kind; struct bytes subject, reason, by; int64_t since; };
 struct err wire_ban_put(struct buf *out, const struct wire_ban *m);
 struct err wire_ban_take(struct bytes *in, struct wire_ban *m); /* takes one from a list; requests: then wire_end() */
+
+enum wire_revoke_kind { /* which certificates, among those that have not ended */
+	REVOKE_SERIAL = 1, REVOKE_SPIFFE_ID = 2, REVOKE_KEY = 3, REVOKE_RULE = 4,
+	REVOKE_CALLER = 5, /* what this caller obtained, and what was renewed with that */
+};
+struct wire_revoke { /* CERT_REVOKE; subject: serial and key as hex */
+	uint64_t id;
+	uint8_t kind, reason;      /* reason: CRLReason */
+	bool dry_run;              /* count, change nothing */
+	struct bytes subject, by;
+};
+struct err wire_revoke_put(struct buf *out, const struct wire_revoke *m);
+struct err wire_revoke_take(struct bytes in, struct wire_revoke *m);
+struct wire_revoked { uint64_t matched, revoked; }; /* its answer: how many there are, how many of them were not revoked before */
+struct err wire_revoked_put(struct buf *out, const struct wire_revoked *m);
+struct err wire_revoked_take(struct bytes in, struct wire_revoked *m);
+struct wire_revocation { /* an element of REVOCATION_LIST; and behind the record of a revoked certificate in CERT_GET */
+	struct bytes serial;
+	uint8_t reason, issuer[STORE_KEY_ID_LEN];
+	int64_t time, not_after;
+	uint64_t record;
+	struct bytes by;
+};
+struct err wire_revocation_put(struct buf *out, const struct wire_revocation *m);
+struct err wire_revocation_take(struct bytes *in, struct wire_revocation *m);
+struct err wire_revocation_put_stored(struct buf *out, const struct store_revocation *r);
 
 struct wire_query { uint64_t id; struct store_query q; };
 struct err wire_query_put(struct buf *out, const struct wire_query *m);
@@ -68,6 +95,7 @@ struct wire_status { /* answer of ADMIN_STATUS */
 };
 struct err wire_status_put(struct buf *out, const struct wire_status *m);
 struct err wire_status_take(struct bytes in, struct wire_status *m);
-/* Answer of ADMIN_ROOTS: struct wire_roots; of ADMIN_CERT_GET: one wire_record; of TOKEN_REVOKE and BAN_*: empty. */
+/* Answer of ADMIN_ROOTS: struct wire_roots; of ADMIN_CERT_GET: one wire_record, and a wire_revocation if it is revoked; of
+ * TOKEN_REVOKE and BAN_*: empty. */
 
 #endif

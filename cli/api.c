@@ -154,6 +154,7 @@ enum cli_exit cli_api_call(struct cli *c, const struct cli_api_ask *ask, json_t 
 	(void)curl_easy_getinfo(x.curl, CURLINFO_RESPONSE_CODE, &x.status);
 	if (code != CURLE_OK && x.status != 403) return say_unreachable(c, socket, &x, code);
 	e = json_object_parse(buf_view(&x.answer), CLI_API_ANSWER_MAX, &answer);
+	if (x.status == 409 && ask->may_exist) return CLI_OK;
 	if (x.status != 200) return say_refused(c, ask, &x, answer);
 	if (e.code != ERR_OK) return cli_fail(c, CLI_FAILED, "the answer is not JSON; is %s the socket of signetd?", socket);
 	*out = MOVE(answer);

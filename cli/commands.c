@@ -63,9 +63,17 @@ OPTIONS(cert_list_options) = {
 	{ "expires-after", 0, "TIME", NULL, false, TIMES " (now: not expired)" },
 	{ "issued-since", 0, "TIME", NULL, false, TIMES " (1h: in the last hour)" },
 	{ "issued-before", 0, "TIME", NULL, false, TIMES " (7d: over a week old)" },
+	{ "revoked", 0, NULL, NULL, false, "what is revoked; goes with --limit and --page only" },
 	{ "oldest-first", 0, NULL, NULL, false, "instead of newest first" },
 	{ "limit", 0, "N", NULL, false, "rows at most, 1 to 1000 (default 100)" },
 	{ "page", 0, "NEXT", NULL, false, "go on where a list ended: the value it named" },
+	END,
+};
+OPTIONS(revoke_options) = {
+	{ "reason", 0, "REASON", "unspecified|keyCompromise|cACompromise|affiliationChanged|superseded|cessationOfOperation|"
+	  "privilegeWithdrawn|aACompromise", false, "as RFC 5280 s5.3.1 names it (default unspecified)" },
+	{ "ban", 0, NULL, NULL, false, "ban the identity, key or caller first, so that it gets no other one" },
+	{ "dry-run", 0, NULL, NULL, false, "say how many it would be, and revoke none" },
 	END,
 };
 OPTIONS(out_options) = {
@@ -142,7 +150,8 @@ const struct cli_command cli_commands[] = {
 	  "signet token revoke 0123456789abcdef0123456789abcdef" },
 
 	{ "cert", "list", NULL, 0, 0, cert_list_options, run_cert_list, "list, newest first",
-	  "Lists the records of issued certificates.  Filters combine.\n",
+	  "Lists the records of issued certificates.  Filters combine.\n"
+	  "With --revoked: serial, time, reason and author of each revocation.\n",
 	  "signet cert list --issued-since 1h\n"
 	  "signet cert list --spiffe-id spiffe://example.org/vm/db1 --expires-after now\n"
 	  "signet cert list --expires-before 24h --limit 1000 -o json" },
@@ -154,9 +163,21 @@ const struct cli_command cli_commands[] = {
 	  "Writes the certificate of a record.\n",
 	  "signet cert export 17 --out db1.pem\nsignet cert export 17 | openssl x509 -noout -text" },
 
+	{ "cert", "revoke", "KIND SUBJECT", 2, 2, revoke_options, run_cert_revoke, "revoke certificates before they end",
+	  "Revokes every certificate of a subject that has not ended.  From the next request on\n"
+	  "it authenticates nobody here.  KIND is serial (hex), spiffe_id, key (hex SHA-256 of the\n"
+	  "public key, as `signet cert show` prints it), rule (a rule of policy by its name) or\n"
+	  "caller (as the records name it: what it obtained, and what was renewed with that).\n\n"
+	  "A subject that may still ask gets a new certificate when it asks by other means, with\n"
+	  "a token for example: --ban stops that too.  It works in steps of 1024 certificates: if\n"
+	  "it fails half-way, give the command again.\n",
+	  "signet cert revoke serial 01:6a:2f:... --reason superseded\n"
+	  "signet cert revoke spiffe_id spiffe://example.org/vm/db1 --reason keyCompromise --ban\n"
+	  "signet cert revoke rule ci-jobs --dry-run" },
+
 	{ "identity", "ban", "KIND SUBJECT", 2, 2, ban_options, run_identity_ban, "issue nothing to it any more",
 	  "From now on nothing is issued to this subject, whatever policy says; a certificate\n"
-	  "that is out stays valid until it ends.  KIND is spiffe_id (SUBJECT is the ID),\n"
+	  "that is out stays valid until it ends, or until `signet cert revoke`.  KIND is spiffe_id (SUBJECT is the ID),\n"
 	  "key (hex SHA-256 of the public key, as `signet cert show` prints it) or caller (as\n"
 	  "the records name it).\n",
 	  "signet identity ban spiffe_id spiffe://example.org/vm/db1 --reason 'stolen laptop'\n"

@@ -1,4 +1,4 @@
-/* run_cert.c: signet cert, signet ca. */
+/* run_cert.c: signet cert list, show and export, signet ca. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,7 +10,6 @@
 
 #define PATH_MAX_TEXT 8192
 #define CERT_FILE_MAX (1024 * 1024)
-#define SERIAL_DIGITS_MAX (2 * CERT_SERIAL_MAX)
 
 static enum cli_exit too_long(const struct cli *c)
 {
@@ -18,20 +17,6 @@ static enum cli_exit too_long(const struct cli *c)
 }
 
 /* ---- cert list ---- */
-
-/* "01:6a:2F" to "016a2f"; false: not hex, or over 20 octets. */
-static bool serial_digits(const char *text, char out[SERIAL_DIGITS_MAX + 1])
-{
-	size_t n = 0;
-
-	for (; *text != '\0'; text++) {
-		if (*text == ':' && n > 0 && text[1] != '\0') continue;
-		if (n == SERIAL_DIGITS_MAX || strchr("0123456789abcdefABCDEF", *text) == NULL) return false;
-		out[n++] = *text;
-	}
-	out[n] = '\0';
-	return n > 0 && n % 2 == 0;
-}
 
 static enum cli_exit put_time(struct cli *c, struct buf *path, const char *option, const char *parameter)
 {
@@ -54,9 +39,9 @@ static enum cli_exit put_filters(struct cli *c, struct buf *path)
 	} times[] = { { "expires-before", "expires_to" }, { "expires-after", "expires_from" }, { "issued-before", "issued_to" },
 		      { "issued-since", "issued_from" } };
 	const char *serial = cli_value(c, "serial");
-	char digits[SERIAL_DIGITS_MAX + 1];
+	char digits[CLI_SERIAL_DIGITS_MAX + 1];
 
-	if (serial != NULL && !serial_digits(serial, digits))
+	if (serial != NULL && !cli_serial_digits(serial, digits))
 		return cli_fail(c, CLI_USAGE, "--serial %s: write 1 to 20 octets in hex, with or without colons", serial);
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) CLI_TRY(put_time(c, path, times[i].option, times[i].parameter));
 	if (cli_api_query(path, "serial", serial == NULL ? NULL : digits).code != ERR_OK ||
@@ -65,6 +50,27 @@ static enum cli_exit put_filters(struct cli *c, struct buf *path)
 	    cli_api_query(path, "after", cli_value(c, "page")).code != ERR_OK)
 		return too_long(c);
 	return CLI_OK;
+}
+
+static enum cli_exit list_revoked(struct cli *c)
+{
+	static const struct list_column columns[] = {
+		{ "SERIAL", "serial", false },     { "REVOKED", "revoked", true }, { "REASON", "reason", false },
+		{ "EXPIRES", "not_after", true }, { "RECORD", "record", false },  { "BY", "by", false },
+		{ NULL, NULL, false },
+	};
+	static const char *const others[] = { "spiffe-id", "serial", "expires-before", "expires-after", "issued-since",
+		                              "issued-before", "oldest-first" };
+	AUTO(buf) struct buf path = { .max = PATH_MAX_TEXT };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (cli_value(c, others[i]) != NULL)
+			return cli_fail(c, CLI_USAGE, "--revoked and --%s do not go together", others[i]);
+	if (buf_put_str(&path, "/v1/revocations").code != ERR_OK ||
+	    cli_api_query(&path, "cursor", cli_value(c, "page")).code != ERR_OK)
+		return too_long(c);
+	CLI_TRY(cli_list_limit(c, &path));
+	return cli_list(c, cli_list_path(&path), columns, "no certificate is revoked");
 }
 
 enum cli_exit run_cert_list(struct cli *c)
@@ -77,6 +83,7 @@ enum cli_exit run_cert_list(struct cli *c)
 	};
 	AUTO(buf) struct buf path = { .max = PATH_MAX_TEXT };
 
+	if (cli_value(c, "revoked") != NULL) return list_revoked(c);
 	if (buf_put_str(&path, "/v1/certs").code != ERR_OK) return too_long(c);
 	CLI_TRY(put_filters(c, &path));
 	CLI_TRY(cli_list_limit(c, &path));
@@ -146,17 +153,32 @@ static enum cli_exit show_file(struct cli *c, const char *path)
 static enum cli_exit get_record(struct cli *c, const char *name, json_t **out)
 {
 	AUTO(json) json_t *list = NULL;
-	char path[128], digits[SERIAL_DIGITS_MAX + 1];
+	const json_t *first;
+	char path[128], digits[CLI_SERIAL_DIGITS_MAX + 1];
 
 	if (strlen(name) <= 18 && name[strspn(name, "0123456789")] == '\0') {
 		(void)snprintf(path, sizeof(path), "/v1/certs/%s", name);
 		return cli_api_call(c, &(struct cli_api_ask){ .method = "GET", .path = path, .subject = name }, out);
 	}
-	if (!serial_digits(name, digits)) return cli_fail(c, CLI_USAGE, "%s is neither an index nor a serial number", name);
+	if (!cli_serial_digits(name, digits)) return cli_fail(c, CLI_USAGE, "%s is neither an index nor a serial number", name);
 	(void)snprintf(path, sizeof(path), "/v1/certs?limit=1&serial=%s", digits);
 	CLI_TRY(cli_api_get(c, path, &list));
-	*out = json_incref(json_array_get(json_object_get(list, "items"), 0));
-	return *out != NULL ? CLI_OK : cli_fail(c, CLI_NOT_FOUND, "no certificate with the serial number %s", name);
+	first = json_array_get(json_object_get(list, "items"), 0);
+	if (first == NULL) return cli_fail(c, CLI_NOT_FOUND, "no certificate with the serial number %s", name);
+	/* by its index once more: that answer says whether it is revoked */
+	(void)snprintf(path, sizeof(path), "/v1/certs/%lld", (long long)json_integer_value(json_object_get(first, "index")));
+	return cli_api_call(c, &(struct cli_api_ask){ .method = "GET", .path = path, .subject = name }, out);
+}
+
+static void print_revocation(const struct cli *c, const json_t *r)
+{
+	char when[TEXT_TIME_MAX];
+	int64_t at = 0;
+
+	if (r == NULL) return;
+	(void)cli_member_time(r, "revoked", &at);
+	fprintf(c->out, "  %-13s %s, %s, by %s\n", "REVOKED", text_time(at, c->now, when), cli_member(r, "reason"),
+	        cli_member(r, "by"));
 }
 
 static void print_record(const struct cli *c, const json_t *r)
@@ -174,6 +196,7 @@ static void print_record(const struct cli *c, const json_t *r)
 	(void)cli_member_time(r, "issued", &issued);
 	fprintf(c->out, "record %lld\n", (long long)json_integer_value(json_object_get(r, "index")));
 	fprintf(c->out, "  %-13s %s\n", "issued", text_time(issued, c->now, when));
+	print_revocation(c, json_object_get(r, "revocation"));
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
 		AUTO(buf) struct buf safe = { .max = 64 * 1024 };
 
@@ -193,9 +216,9 @@ static struct err show_indented(void *ctx, const struct cert *cert)
 
 static bool is_record_name(const char *name)
 {
-	char digits[SERIAL_DIGITS_MAX + 1];
+	char digits[CLI_SERIAL_DIGITS_MAX + 1];
 
-	return serial_digits(name, digits) || (strlen(name) <= 18 && name[strspn(name, "0123456789")] == '\0');
+	return cli_serial_digits(name, digits) || (strlen(name) <= 18 && name[strspn(name, "0123456789")] == '\0');
 }
 
 enum cli_exit run_cert_show(struct cli *c)

@@ -213,6 +213,7 @@ enum cli_exit run_status(struct cli *c)
 	fprintf(c->out, "  disk          %lld KiB of records, %lld KiB of indexes, %lld KiB mapped\n",
 	        number(store, "bytes") / 1024, number(store, "index_bytes") / 1024, number(store, "map_bytes") / 1024);
 	fprintf(c->out, "  join tokens   %lld\n  bans          %lld\n", number(store, "tokens"), number(store, "bans"));
+	fprintf(c->out, "  revoked       %lld\n", number(store, "revoked"));
 	fprintf(c->out, "  store         %s\n",
 	        good ? "good" : "FAILING: the last commit did not succeed; nothing is issued (see the log)");
 	put_processes(c, cli_member(s, "processes"));

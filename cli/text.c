@@ -202,3 +202,16 @@ void text_table_print(const struct text_table *t, FILE *out)
 		fprintf(out, "%s%*s%s", at, pad, "", last ? "\n" : "");
 	}
 }
+
+bool cli_serial_digits(const char *text, char out[CLI_SERIAL_DIGITS_MAX + 1])
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == ':' && n > 0 && text[1] != '\0') continue;
+		if (n == CLI_SERIAL_DIGITS_MAX || strchr("0123456789abcdefABCDEF", *text) == NULL) return false;
+		out[n++] = *text;
+	}
+	out[n] = '\0';
+	return n > 0 && n % 2 == 0;
+}

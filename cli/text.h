@@ -34,4 +34,8 @@ struct err text_table_cell(struct text_table *t, const char *text); /* made safe
 void text_table_print(const struct text_table *t, FILE *out);
 static inline void auto_text_table(struct text_table *t) { buf_free(&t->cells); }
 
+#define CLI_SERIAL_DIGITS_MAX 40 /* 20 octets; RFC 5280 s4.1.2.2 */
+/* "01:6a:2F" to "016a2f"; false: not hex, or over 20 octets. */
+bool cli_serial_digits(const char *text, char out[CLI_SERIAL_DIGITS_MAX + 1]);
+
 #endif

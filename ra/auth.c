@@ -115,6 +115,8 @@ struct err auth_mtls(const struct auth *a, struct bytes leaf_der, int64_t now, s
 	TRY(spiffe_caller(a, CALLER_MTLS, text, cert.uri, &caller));
 	TRY(identity_new(MOVE(caller), cert.not_after, &id));
 	TRY(key_sha256(cert.key.spki, id->evidence_hash));
+	memcpy(id->serial, cert.serial.data, cert.serial.len);
+	id->serial_len = cert.serial.len;
 	*out = MOVE(id);
 	return OK;
 }

@@ -9,6 +9,8 @@ struct identity {
 	struct caller *caller;
 	int64_t expires;            /* Unix seconds: the evidence is good before this moment */
 	uint8_t evidence_hash[32];  /* SHA-256 of the token or of the peer's SPKI: bans of keys hold for it */
+	uint8_t serial[20];         /* mTLS: of the peer's certificate, which may be revoked while the connection is open */
+	size_t serial_len;
 };
 
 /* Takes over the caller (also on failure). */

@@ -341,6 +341,7 @@ static struct err submit(struct request *r, const struct policy_grant *grant, co
 		                .issuer = bytes_str(grant->issuer), .spki = csr_key(csr)->spki, .name_count = grant->name_count };
 
 	m.evidence = evidence[caller_kind(r->identity->caller)];
+	m.peer_serial = BYTES(r->identity->serial, r->identity->serial_len);
 	memcpy(m.evidence_hash, r->identity->evidence_hash, sizeof(m.evidence_hash));
 	for (size_t i = 0; i < grant->name_count; i++) {
 		m.names[i].tag = grant->names[i].tag;

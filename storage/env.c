@@ -101,7 +101,7 @@ static struct err env_create_dbs(struct store_env *e, MDB_txn *txn)
 
 static struct err env_find_db(struct store_env *e, MDB_txn *txn, size_t i)
 {
-	int rc = mdb_dbi_open(txn, e->names[i], 0, &e->dbi[i]);
+	int rc = mdb_dbi_open(txn, e->names[i], i < e->kept ? 0 : MDB_CREATE, &e->dbi[i]);
 
 	if (rc == MDB_NOTFOUND) FAIL(ERR_DATA_LOSS, "storage: a database is missing in the file");
 	return store_env_err(rc);
@@ -128,9 +128,11 @@ static struct err env_open_dbs(struct store_env *e)
 {
 	AUTO(txn) MDB_txn *txn = NULL;
 	MDB_stat st;
+	bool whole;
 
 	TRY(store_env_err(mdb_env_stat(e->mdb, &st)));
-	TRY(store_env_err(mdb_txn_begin(e->mdb, NULL, st.ms_entries == 0 ? 0 : MDB_RDONLY, &txn)));
+	whole = st.ms_entries >= e->count; /* the main database's entries are the databases */
+	TRY(store_env_err(mdb_txn_begin(e->mdb, NULL, whole ? MDB_RDONLY : 0, &txn)));
 	if (st.ms_entries == 0)
 		TRY(env_create_dbs(e, txn));
 	else

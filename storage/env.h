@@ -11,12 +11,12 @@
 
 #include "base/bytes.h"
 
-#define STORE_ENV_DBS 8
+#define STORE_ENV_DBS 12
 #define STORE_ENV_WAIT_S 5 /* ours: the longest wait for readers to leave, and for the shut gate to open */
 
 struct store_env {
 	const char *const *names; /* of the databases; [0] is "meta", which holds "format" */
-	size_t count;
+	size_t count, kept; /* those from [kept] on came later within the format: made when they are missing */
 	uint32_t format;
 	unsigned flags;   /* more flags for mdb_env_open() */
 	char *path;

@@ -67,9 +67,20 @@ static void fuzz_ban(struct bytes raw)
 	same(raw, &again);
 }
 
+static void fuzz_revocation(struct bytes raw)
+{
+	AUTO(buf) struct buf again = { .max = 1 << 17 };
+	struct store_revocation r = { .serial_len = 3, .serial = { 1, 2, 3 } };
+
+	if (store_revocation_decode(raw, &r).code != ERR_OK) return;
+	check(r.serial_len == 3 && r.serial[2] == 3 && r.reason <= STORE_REASON_MAX);
+	check(store_revocation_encode(&r, &again).code == ERR_OK);
+	same(raw, &again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static void (*const kinds[])(struct bytes) = { fuzz_record, fuzz_token, fuzz_ban };
+	static void (*const kinds[])(struct bytes) = { fuzz_record, fuzz_token, fuzz_ban, fuzz_revocation };
 
 	if (len > 0) kinds[data[0] % ARRAY_LEN(kinds)](BYTES(data + 1, len - 1));
 	return 0;

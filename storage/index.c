@@ -270,7 +270,7 @@ static struct err index_start(struct store *s, const char *dir, uint64_t map_max
 
 	TRY(store_env_init(&ix->env, dir, "index.mdb"));
 	ix->env.names = index_names;
-	ix->env.count = IX_COUNT;
+	ix->env.count = ix->env.kept = IX_COUNT;
 	ix->env.format = STORE_INDEX_FORMAT;
 	ix->env.flags = MDB_NOSYNC;
 	ix->env.map = INDEX_MAP;

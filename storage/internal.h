@@ -5,8 +5,11 @@
 #include "storage/env.h"
 #include "storage/query.h"
 #include "storage/record.h"
+#include "storage/revoke.h"
 
-enum store_db { DB_META, DB_RECORDS, DB_TILES, DB_TOKENS, DB_TOKEN_IDS, DB_TOKEN_EXPIRY, DB_BANS, DB_VALUES, DB_COUNT };
+enum store_db { DB_META, DB_RECORDS, DB_TILES, DB_TOKENS, DB_TOKEN_IDS, DB_TOKEN_EXPIRY, DB_BANS, DB_VALUES,
+	        DB_REVOKED, DB_COUNT };
+#define DB_KEPT DB_REVOKED /* those before it have been there from the beginning */
 
 #define STORE_ID_LEN 16    /* random; names the directory, so that an index is never taken for another's */
 #define STORE_NAME_MAX 64

@@ -267,6 +267,7 @@ struct err store_stats(struct store *s, struct store_stats *out)
 	TRY(store_view_range(v, &st.records_first, &st.records_end));
 	TRY(entries(v->txn, s->env.dbi[DB_TOKENS], &st.tokens));
 	TRY(entries(v->txn, s->env.dbi[DB_BANS], &st.bans));
+	TRY(entries(v->txn, s->env.dbi[DB_REVOKED], &st.revoked));
 	TRY(used(s->env.mdb, &st.used_bytes));
 	st.map_bytes = s->env.map;
 	if (mark < st.records_first) mark = st.records_first;

@@ -30,7 +30,7 @@ struct err store_query(struct store *s, const struct store_query *q,
 struct store_stats {
 	uint64_t records_first, records_end, index_behind;
 	uint64_t map_bytes, used_bytes, index_used_bytes;
-	uint64_t tokens, bans;
+	uint64_t tokens, bans, revoked;
 };
 struct err store_stats(struct store *s, struct store_stats *out);
 

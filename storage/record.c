@@ -8,6 +8,7 @@
 #define RECORD_VERSION 1
 #define TOKEN_VERSION 1
 #define BAN_VERSION 1
+#define REVOCATION_VERSION 1
 #define TOKEN_SPENT 1U   /* flags of a token */
 #define TOKEN_REVOKED 2U
 
@@ -195,6 +196,39 @@ struct err store_ban_decode(struct bytes raw, struct store_ban *out)
 	TRY(wire_end(&in));
 	if (!ban_ok(&b)) FAIL(ERR_INVALID_ARGUMENT, "storage: kind or subject of a ban out of range");
 	*out = b;
+	return OK;
+}
+
+/* ---- revocations ---- */
+struct err store_revocation_encode(const struct store_revocation *r, struct buf *out)
+{
+	if (r->reason > STORE_REASON_MAX) FAIL(ERR_INVALID_ARGUMENT, "storage: reason of a revocation out of range");
+	TRY(wire_put_u8(out, REVOCATION_VERSION));
+	TRY(wire_put_u8(out, r->reason));
+	TRY(buf_put(out, r->issuer, sizeof(r->issuer)));
+	TRY(wire_put_u64(out, (uint64_t)r->time));
+	TRY(wire_put_u64(out, (uint64_t)r->not_after));
+	TRY(wire_put_u64(out, r->record));
+	return put_array(out, r->by, sizeof(r->by));
+}
+
+struct err store_revocation_decode(struct bytes raw, struct store_revocation *out)
+{
+	struct store_revocation r = { .serial_len = out->serial_len };
+	struct bytes in = raw, issuer;
+
+	TRY(take_version(&in, REVOCATION_VERSION));
+	TRY(wire_u8(&in, &r.reason));
+	TRY(wire_raw(&in, sizeof(r.issuer), &issuer));
+	TRY(take_i64(&in, &r.time));
+	TRY(take_i64(&in, &r.not_after));
+	TRY(wire_u64(&in, &r.record));
+	TRY(wire_str(&in, r.by, sizeof(r.by)));
+	TRY(wire_end(&in));
+	if (r.reason > STORE_REASON_MAX) FAIL(ERR_INVALID_ARGUMENT, "storage: reason of a revocation out of range");
+	memcpy(r.issuer, issuer.data, sizeof(r.issuer));
+	memcpy(r.serial, out->serial, sizeof(r.serial));
+	*out = r;
 	return OK;
 }
 

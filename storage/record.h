@@ -4,7 +4,7 @@
 #ifndef SIGNET_STORAGE_RECORD_H
 #define SIGNET_STORAGE_RECORD_H
 
-#include "storage/store.h"
+#include "storage/revoke.h"
 
 struct err store_record_encode(const struct store_record *r, struct buf *out);
 struct err store_record_decode(struct bytes raw, struct store_record *out); /* views into raw */
@@ -15,6 +15,10 @@ struct err store_token_decode(struct bytes raw, struct store_token *out); /* lea
 
 struct err store_ban_encode(const struct store_ban *b, struct buf *out);
 struct err store_ban_decode(struct bytes raw, struct store_ban *out);
+
+/* Without the serial, which is the key. */
+struct err store_revocation_encode(const struct store_revocation *r, struct buf *out);
+struct err store_revocation_decode(struct bytes raw, struct store_revocation *out); /* leaves out->serial */
 
 /* SHA-256(a || b); UNAVAILABLE if libcrypto fails. */
 struct err store_sha256(struct bytes a, struct bytes b, uint8_t out[STORE_HASH_LEN]);

@@ -15,6 +15,7 @@
 static const char *const db_names[DB_COUNT] = {
 	[DB_META] = "meta", [DB_RECORDS] = "records", [DB_TILES] = "tiles", [DB_TOKENS] = "tokens",
 	[DB_TOKEN_IDS] = "token_ids", [DB_TOKEN_EXPIRY] = "token_expiry", [DB_BANS] = "bans", [DB_VALUES] = "values",
+	[DB_REVOKED] = "revoked",
 };
 
 void store_at_point(struct store *s, const char *point)
@@ -77,6 +78,7 @@ static struct err store_start(struct store *s, const struct store_options *o)
 	TRY(store_env_init(&s->env, o->dir, "records.mdb"));
 	s->env.names = db_names;
 	s->env.count = DB_COUNT;
+	s->env.kept = DB_KEPT;
 	s->env.format = STORE_FORMAT;
 	s->env.map = o->map_initial != 0 ? o->map_initial : MAP_INITIAL;
 	s->env.map_max = o->map_max != 0 ? o->map_max : MAP_MAX;

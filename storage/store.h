@@ -7,8 +7,8 @@
  *
  * Records are an append-only sequence: index 0, 1, 2, ... never reused, also after retention.  They are laid out in tiles
  * of 256, so that an RFC 6962 tree can be put over them: the leaf hash of a record is SHA-256(0x00 || its stored bytes).
- * Retention drops whole tiles and keeps their 256 leaf hashes.  Look-ups: storage/query.h.  Format and on-disk layout:
- * docs/protocols/storage.md. */
+ * Retention drops whole tiles and keeps their 256 leaf hashes.  Look-ups: storage/query.h; revocations: storage/revoke.h.
+ * Format and on-disk layout: docs/protocols/storage.md. */
 #ifndef SIGNET_STORAGE_STORE_H
 #define SIGNET_STORAGE_STORE_H
 

@@ -96,3 +96,30 @@ struct err store_view_ban_next(struct store_view *v, struct store_cursor *cursor
 	if (store_ban_decode(raw, out).code != ERR_OK) FAIL(ERR_DATA_LOSS, "storage: a ban is damaged");
 	return OK;
 }
+
+/* ---- revocations ---- */
+static struct err revocation_read(struct bytes key, struct bytes raw, struct store_revocation *out)
+{
+	if (key.len < 1 || key.len > sizeof(out->serial)) FAIL(ERR_DATA_LOSS, "storage: a revocation's key is damaged");
+	memcpy(out->serial, key.data, key.len);
+	out->serial_len = (uint8_t)key.len;
+	if (store_revocation_decode(raw, out).code != ERR_OK) FAIL(ERR_DATA_LOSS, "storage: a revocation is damaged");
+	return OK;
+}
+
+struct err store_view_revocation(struct store_view *v, struct bytes serial, struct store_revocation *out)
+{
+	struct bytes raw;
+
+	if (serial.len < 1 || serial.len > STORE_SERIAL_MAX) FAIL(ERR_NOT_FOUND, "storage: no such serial");
+	TRY(store_env_get(v->txn, v->s->env.dbi[DB_REVOKED], serial, &raw));
+	return revocation_read(serial, raw, out);
+}
+
+struct err store_view_revocation_next(struct store_view *v, struct store_cursor *cursor, struct store_revocation *out)
+{
+	struct bytes raw;
+
+	TRY(entry_next(v, DB_REVOKED, cursor, &raw));
+	return revocation_read(BYTES(cursor->key, cursor->len), raw, out);
+}

@@ -42,7 +42,7 @@ _signet()
 	--issued-since) :; return ;;
 	--issued-before) :; return ;;
 	--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-	--reason) :; return ;;
+	--reason) COMPREPLY=($(compgen -W 'unspecified keyCompromise cACompromise affiliationChanged superseded cessationOfOperation privilegeWithdrawn aACompromise' -- "$cur")); return ;;
 	--passphrase-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--attr) :; return ;;
 	--method) COMPREPLY=($(compgen -W 'jwt mtls join_token' -- "$cur")); return ;;
@@ -53,7 +53,7 @@ _signet()
 	case "${words[*]}" in
 	'') known=' init request status version help completion token cert identity ca config policy' ;;
 	token|'help token') known=' create list revoke' ;;
-	cert|'help cert') known=' list show export' ;;
+	cert|'help cert') known=' list show export revoke' ;;
 	identity|'help identity') known=' ban unban list' ;;
 	ca|'help ca') known=' show check export-root' ;;
 	config|'help config') known=' check show reference' ;;
@@ -61,6 +61,7 @@ _signet()
 	help) known=' init request status version help completion token cert identity ca config policy' ;;
 	completion) known=bash ;;
 	'identity ban'|'identity unban') known='spiffe_id key caller' ;;
+	'cert revoke') known='serial spiffe_id key rule caller' ;;
 	esac
 	case "${words[*]}" in
 	'init'*) options=' --trust-domain --data-dir --run-dir' ;;
@@ -68,8 +69,9 @@ _signet()
 	'help'*) options=' --mdoc' ;;
 	'token create'*) options=' --spiffe-id --lifetime' ;;
 	'token list'*) options=' --limit --page' ;;
-	'cert list'*) options=' --spiffe-id --serial --expires-before --expires-after --issued-since --issued-before --oldest-first --limit --page' ;;
+	'cert list'*) options=' --spiffe-id --serial --expires-before --expires-after --issued-since --issued-before --revoked --oldest-first --limit --page' ;;
 	'cert export'*) options=' --out' ;;
+	'cert revoke'*) options=' --reason --ban --dry-run' ;;
 	'identity ban'*) options=' --reason' ;;
 	'identity list'*) options=' --limit --page' ;;
 	'ca check'*) options=' --passphrase-file' ;;

@@ -55,6 +55,17 @@ static struct err put_ban(struct buf *out)
 	return wire_ban_put(out, &(struct wire_ban){ .id = 1, .kind = STORE_BAN_SPIFFE_ID, .subject = TEXT(ID),
 						     .reason = TEXT("left"), .by = TEXT("uid:0"), .since = 77 });
 }
+static struct err put_revoke(struct buf *out)
+{
+	return wire_revoke_put(out, &(struct wire_revoke){ .id = 1, .kind = REVOKE_RULE, .reason = 10, .dry_run = true,
+							   .subject = TEXT("a rule"), .by = TEXT("uid:0") });
+}
+static struct err put_revoked(struct buf *out) { return wire_revoked_put(out, &(struct wire_revoked){ 5, 4 }); }
+static struct err put_revocation(struct buf *out)
+{
+	return wire_revocation_put_stored(out, &(struct store_revocation){ .serial = "\1\2", .serial_len = 2, .reason = 1, .time = 5,
+									   .not_after = 6, .record = 7, .by = "uid:0" });
+}
 static struct err put_query(struct buf *out)
 {
 	struct wire_query m = { .id = 1, .q = { .serial = TEXT("\1\2"), .spiffe_id = TEXT(ID), .expires_to = 9, .newest_first = true,
@@ -95,6 +106,9 @@ static union {
 	struct wire_subject subject;
 	struct wire_ban ban;
 	struct wire_query query;
+	struct wire_revoke revoke;
+	struct wire_revoked revoked;
+	struct wire_revocation revocation;
 	struct wire_get get;
 	struct store_record record;
 	struct store_token token_item;
@@ -124,6 +138,9 @@ WHOLE(token_created)
 WHOLE(subject)
 ELEMENT(ban)
 WHOLE(query)
+WHOLE(revoke)
+WHOLE(revoked)
+ELEMENT(revocation)
 WHOLE(get)
 ELEMENT(record)
 ELEMENT(token_item)
@@ -137,7 +154,7 @@ static const struct {
 	struct err (*put)(struct buf *), (*take)(struct bytes), (*again)(struct buf *);
 } cases[] = {
 	CASE(issue), CASE(token), CASE(roots), CASE(hello), CASE(token_ask), CASE(refused), CASE(cursor), CASE(token_create),
-	CASE(token_created), CASE(subject), CASE(ban), CASE(query), CASE(get), CASE(record), CASE(token_item), CASE(status),
+	CASE(token_created), CASE(subject), CASE(ban), CASE(query), CASE(get), CASE(record), CASE(revoke), CASE(revoked), CASE(revocation), CASE(token_item), CASE(status),
 	CASE(peer),
 };
 

@@ -1,0 +1,143 @@
+"""Revocation: through real sockets, from the command to the refusal."""
+import json
+import signal
+
+import grpc
+import pytest
+
+from harness import Signet, certs_of, key_pem, make_csr, make_key, serial_hex
+
+ID = "spiffe://example.org/vm/db1"
+REFUSED = (grpc.StatusCode.UNAUTHENTICATED, "request authenticate failure")
+
+
+class Holder:
+    """Somebody with a key and a certificate of it."""
+
+    def __init__(self, signet, spiffe_id=ID):
+        self.signet, self.id, self.key = signet, spiffe_id, make_key()
+        self.chain = signet.ask(make_csr(self.key, spiffe_id), token=signet.token(spiffe_id))
+        self.leaf = certs_of(self.chain[0])[0]
+        self.serial = serial_hex(self.leaf)
+
+    def channel(self):
+        return self.signet.channel(key_pem(self.key), "".join(self.chain).encode())
+
+    def renew(self, channel=None):
+        with channel or self.channel() as c:
+            return self.ask(c)
+
+    def ask(self, channel):
+        return certs_of(self.signet.ask(make_csr(make_key(), self.id), channel=channel)[0])[0]
+
+
+def refusal(call, *args):
+    with pytest.raises(grpc.RpcError) as e:
+        call(*args)
+    return e.value.code(), e.value.details()
+
+
+def revocations(signet):
+    return {r["serial"]: r for r in signet.pages("/v1/revocations?limit=1000")}
+
+
+def test_a_revoked_certificate_is_refused_on_its_next_request_on_an_open_connection(signet):
+    one, other = Holder(signet), Holder(signet)
+    with one.channel() as mine, other.channel() as theirs:
+        renewed = one.ask(mine)
+        other.ask(theirs)
+        said = signet.signet("cert", "revoke", "serial", one.serial, "--reason", "keyCompromise").stdout
+        assert said == "revoked 1 certificate\n"
+        assert refusal(one.ask, mine) == REFUSED
+        other.ask(theirs)
+    assert refusal(one.renew) == REFUSED, "nor on a new one"
+    assert revocations(signet)[one.serial]["reason"] == "keyCompromise"
+    assert serial_hex(renewed) not in revocations(signet), "what it got before is another certificate"
+    assert "the client's certificate is revoked" in [e.get("why") or e.get("cause") for e in signet.events("refused")][-1]
+
+
+def test_it_is_listed_and_shown(signet):
+    holder = Holder(signet, ID + "-shown")
+    before = signet.signet("cert", "show", holder.serial).stdout
+    assert "REVOKED" not in before
+    signet.signet("cert", "revoke", "serial", ":".join(holder.serial[i:i + 2] for i in range(0, len(holder.serial), 2)))
+    index = signet.record_of(holder.leaf)["index"]
+    for name in holder.serial, str(index):
+        assert "REVOKED" in signet.signet("cert", "show", name).stdout
+    shown = json.loads(signet.signet("cert", "show", str(index), "-o", "json").stdout)["revocation"]
+    assert (shown["serial"], shown["record"], shown["reason"]) == (holder.serial, index, "unspecified")
+    assert shown["by"].startswith("uid:")
+    assert holder.serial in signet.signet("cert", "list", "--revoked").stdout
+    page = json.loads(signet.signet("cert", "list", "--revoked", "--limit", "1", "-o", "json").stdout)
+    assert len(page["items"]) == 1 and page["next"]
+    assert signet.api("GET", "/v1/status")["store"]["revoked"] == len(revocations(signet))
+
+
+def test_by_identity_key_rule_and_caller(signet):
+    first, second = Holder(signet, ID + "-many"), Holder(signet, ID + "-many")
+    key_hash = signet.record_of(second.leaf)["key_hash"]
+    assert signet.signet("cert", "revoke", "spiffe_id", first.id, "--dry-run").stdout == "would revoke 2 certificates\n"
+    first.renew()
+    assert signet.signet("cert", "revoke", "key", key_hash).stdout == "revoked 1 certificate\n"
+    said = signet.signet("cert", "revoke", "spiffe_id", first.id).stdout
+    assert said == "revoked 2 certificates; 1 more had been revoked before\n"
+    assert refusal(first.renew) == refusal(second.renew) == REFUSED
+    third = Holder(signet, ID + "-third")
+    renewed = third.renew()
+    caller = signet.record_of(third.leaf)["caller"]
+    assert caller.startswith("join_token:")
+    assert signet.signet("cert", "revoke", "caller", caller).stdout == "revoked 2 certificates\n"
+    assert serial_hex(renewed) in revocations(signet)
+    rule = signet.record_of(third.leaf)["rule"]
+    matched = json.loads(signet.signet("cert", "revoke", "rule", rule, "-o", "json").stdout)
+    assert matched["matched"] >= matched["revoked"] and matched["matched"] > 2
+
+
+def test_with_a_ban_it_gets_no_other_one(signet):
+    holder = Holder(signet, ID + "-banned")
+    token = signet.token(holder.id)
+    signet.signet("cert", "revoke", "serial", holder.serial, "--ban")
+    signet.signet("cert", "revoke", "serial", holder.serial, "--ban")  # again does no harm
+    assert refusal(lambda: signet.ask(make_csr(make_key(), holder.id), token=token))[0] == grpc.StatusCode.PERMISSION_DENIED
+    assert [b["subject"] for b in signet.pages("/v1/bans?limit=10")] == [holder.id]
+    signet.unban("spiffe_id", holder.id)
+    assert refusal(holder.renew) == REFUSED, "a ban that is lifted lifts no revocation"
+
+
+@pytest.mark.parametrize("args, status", [
+    (["serial", "00:11"], 4), (["spiffe_id", "spiffe://example.org/nobody"], 4), (["rule", "none"], 4),
+    (["serial", "xyz"], 2), (["spiffe_id", "example.org/vm"], 2), (["key", "00"], 2), (["name", "x"], 2), (["serial"], 2),
+    (["rule", "x", "--ban"], 2), (["rule", "x", "--reason", "certificateHold"], 2), (["rule", "x", "--reason", "because"], 2),
+])
+def test_command_that_is_refused(signet, args, status):
+    before = revocations(signet)
+    assert signet.signet("cert", "revoke", *args, check=False).returncode == status
+    assert revocations(signet) == before
+
+
+def test_filters_do_not_go_with_revoked(signet):
+    r = signet.signet("cert", "list", "--revoked", "--spiffe-id", ID, check=False)
+    assert r.returncode == 2 and "--spiffe-id" in r.stderr
+
+
+@pytest.mark.parametrize("body", [
+    None, {}, {"kind": "serial"}, {"kind": "serial", "subject": ""}, {"kind": "serial", "subject": "0"}, {"kind": "root", "subject": "x"},
+    {"kind": "serial", "subject": "00" * 21}, {"kind": "key", "subject": "00" * 31}, {"kind": "rule", "subject": "x", "reason": "removeFromCRL"},
+    {"kind": "rule", "subject": "x", "reason": 1}, {"kind": "rule", "subject": "x", "dry_run": 1}, {"kind": "rule", "subject": "x", "ban": True},
+    {"kind": "rule", "subject": "x" * 2049},
+])
+def test_request_that_is_refused(signet, body):
+    before = revocations(signet)
+    status, answer = signet.admin("POST", "/v1/revocations", body)
+    assert (status, answer["code"]) == (400, "INVALID_ARGUMENT")
+    assert revocations(signet) == before
+
+
+def test_it_outlives_a_kill():
+    with Signet() as s:
+        holder = Holder(s)
+        s.signet("cert", "revoke", "spiffe_id", ID)
+        s.stop(signal.SIGKILL)
+        s.start()
+        assert refusal(holder.renew) == REFUSED
+        assert list(revocations(s)) == [holder.serial]
