@@ -54,13 +54,20 @@ static struct job *spare_take(struct keeper *k)
 	return job;
 }
 
+/* admin has room of its own: when fronts fill all the rest, somebody must be able to ban.  A front has no more out than its
+ * own bound; one that was taken over and asks on takes no other front's room (the slack: answers on their way to it). */
+static bool has_room(struct keeper *k, const struct peer *peer)
+{
+	if (peer->role == CONTROL_ADMIN) return atomic_load(&k->jobs) < JOBS_MAX + JOBS_ADMIN_ROOM;
+	return atomic_load(&k->jobs) < JOBS_MAX &&
+	       atomic_load(&peer->pending) < (size_t)k->conf->listen.max_pending + BATCH_MAX;
+}
+
 struct job *job_new(struct keeper *k, struct peer *peer, struct bytes payload)
 {
-	/* admin has room of its own: when fronts fill all the rest, somebody must be able to ban */
-	size_t max = peer->role == CONTROL_ADMIN ? JOBS_MAX + JOBS_ADMIN_ROOM : JOBS_MAX;
 	struct job *job;
 
-	if (atomic_load(&k->jobs) >= max) return NULL;
+	if (!has_room(k, peer)) return NULL;
 	job = spare_take(k);
 	if (job == NULL) return NULL;
 	job->payload.max = CHAN_PAYLOAD_MAX;

@@ -296,28 +296,52 @@ static void test_a_ban_of_open_outcome_holds(void **state)
 
 #define IN_HAND 16384 /* ca/inside.h: JOBS_MAX */
 
+/* Nothing is committed while they come.  How many it took. */
+static unsigned ask_until_refused(struct world *w, struct wire_issue *m)
+{
+	unsigned i, frames;
+
+	atomic_store(&w->hold_at, "before-commit");
+	atomic_store(&w->held, 1);
+	*m = request(w, 1);
+	for (i = 0; w->front.got.refused == 0; i++) {
+		if (i > 3 * IN_HAND) fail_msg("never full");
+		put_issue(&w->front, m);
+		if (i % 64 != 0) continue;
+		do MUST(chan_flush(w->front.chan));
+		while (chan_wants_write(w->front.chan));
+		MUST(chan_receive(w->front.chan, 64, &frames));
+	}
+	assert_int_equal(w->front.got.reason, REASON_RATE);
+	return i;
+}
+
+static void test_front_takes_no_more_room_than_its_own(void **state)
+{
+	struct wire_issue m;
+	unsigned asked, frames;
+	struct world w;
+
+	(void)state;
+	world_open(&w, CONF "listen:\n  max_pending: 10\n");
+	asked = ask_until_refused(&w, &m);
+	while (w.front.got.refused < asked / 2) MUST(chan_receive(w.front.chan, 64, &frames)); /* most were never in hand */
+	atomic_store(&w.held, 0);
+	while (w.front.got.issued + w.front.got.refused < asked) MUST(chan_receive(w.front.chan, 64, &frames));
+	assert_in_range(w.front.got.issued, 10, IN_HAND / 4);
+	world_close(&w);
+}
+
 /* The disk is slow and fronts ask all the same: that is when an operator wants to ban. */
 static void test_admin_has_room_when_fronts_have_none(void **state)
 {
 	AUTO(buf) struct buf message = { .max = 8192 };
 	struct world w;
 	struct wire_issue m;
-	unsigned frames;
 
 	(void)state;
-	world_open(&w, CONF "ca:\n  rate_per_front: 1000000\n");
-	atomic_store(&w.hold_at, "before-commit");
-	atomic_store(&w.held, 1);
-	m = request(&w, 1);
-	for (unsigned i = 0; w.front.got.refused == 0; i++) {
-		if (i > 3 * IN_HAND) fail_msg("never full");
-		put_issue(&w.front, &m);
-		if (i % 64 != 0) continue;
-		do MUST(chan_flush(w.front.chan));
-		while (chan_wants_write(w.front.chan));
-		MUST(chan_receive(w.front.chan, 64, &frames));
-	}
-	assert_int_equal(w.front.got.reason, REASON_RATE);
+	world_open(&w, CONF "ca:\n  rate_per_front: 1000000\nlisten:\n  max_pending: 65536\n");
+	(void)ask_until_refused(&w, &m);
 	assert_int_equal(w.front.got.issued, 0);
 	ban_message(&message, STORE_BAN_SPIFFE_ID, TEXT(WORKLOAD));
 	admin_put(&w, ADMIN_BAN_ADD, &message);
@@ -787,6 +811,7 @@ int main(void)
 		cmocka_unit_test(test_a_ban_holds_at_once_and_after_a_restart),
 		cmocka_unit_test(test_a_ban_catches_what_is_in_flight),
 		cmocka_unit_test(test_a_ban_of_open_outcome_holds),
+		cmocka_unit_test(test_front_takes_no_more_room_than_its_own),
 		cmocka_unit_test(test_admin_has_room_when_fronts_have_none),
 		cmocka_unit_test(test_a_clock_that_steps_forward_drops_no_record_of_a_valid_certificate),
 		cmocka_unit_test(test_a_keeper_that_is_never_idle_drops_what_has_ended),
