@@ -149,7 +149,8 @@ static void keep(struct call *call, struct bytes name, nghttp2_rcbuf *value)
 	const struct server *s = call->conn->server;
 
 	for (size_t i = 0; i < s->kept_count; i++) {
-		if (!bytes_is(name, s->o.headers[i])) continue;
+		if (!bytes_is(name, s->o.headers[i].name)) continue;
+		if (!bytes_has_prefix(view(value), bytes_str(s->o.headers[i].prefix))) return;
 		if (call->kept[i].count++ > 0) return;
 		nghttp2_rcbuf_incref(value);
 		call->kept[i].value = value;
@@ -309,7 +310,7 @@ struct bytes call_header(const struct call *call, const char *name, size_t *coun
 	const struct server *s = call->conn->server;
 
 	for (size_t i = 0; i < s->kept_count; i++) {
-		if (strcmp(name, s->o.headers[i]) != 0) continue;
+		if (strcmp(name, s->o.headers[i].name) != 0) continue;
 		if (count != NULL) *count = call->kept[i].count;
 		return call->kept[i].value == NULL ? BYTES_NONE : view(call->kept[i].value);
 	}

@@ -70,7 +70,7 @@ static void on_conn_gone(void *ctx, void *user)
 
 static struct server *make_server(struct loop *loop, struct metrics *metrics, struct seen *seen)
 {
-	static const char *const headers[] = { "authorization", NULL };
+	static const struct server_header headers[] = { { "authorization", "" }, { NULL, NULL } };
 	const struct grpc_method methods[] = {
 		{ .path = "/u", .ctx = seen, .message = on_message, .gone = on_gone },
 		{ .path = "/s", .ctx = seen, .streaming = true, .message = on_stream_message, .end = on_stream_end,

@@ -190,7 +190,7 @@ struct err server_new(const struct server_options *options, struct server **out)
 
 	if (s == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "server: out of memory");
 	s->o = *options;
-	while (s->o.headers != NULL && s->o.headers[s->kept_count] != NULL) s->kept_count++;
+	while (s->o.headers != NULL && s->o.headers[s->kept_count].name != NULL) s->kept_count++;
 	if (s->kept_count > KEPT_MAX) FAIL(ERR_INVALID_ARGUMENT, "server: too many headers to keep");
 	pages_init(&s->pages, s->o.max_connections);
 	due_init(&s->handshakes, s->o.handshake_ms * 1000);

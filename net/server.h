@@ -34,6 +34,10 @@ struct grpc_method {
 	void (*gone)(void *ctx, struct call *call);
 };
 
+struct server_header {
+	const char *name;              /* lower case */
+	const char *prefix;            /* "" or what a value must begin with to be seen (and counted) at all */
+};
 struct server_options {
 	struct loop *loop;
 	int listen_fd;                 /* shared with other processes; accepted from, never closed */
@@ -41,8 +45,7 @@ struct server_options {
 	const struct grpc_method *methods; /* copied, their paths are not */
 	size_t method_count;           /* anything else is UNIMPLEMENTED */
 	void *ctx;                     /* of conn_gone */
-	const char *const *headers;    /* names of request headers to keep for call_header(); lower case; at most 16,
-	                                * NULL-terminated, kept by the owner */
+	const struct server_header *headers; /* to keep for call_header(); at most 16, the last one's name is NULL; the owner's */
 	size_t max_connections;        /* above: whoever is idle longest (10 s at least) makes room; if none, accept and close */
 	uint32_t max_streams;          /* SETTINGS_MAX_CONCURRENT_STREAMS */
 	int64_t handshake_ms;          /* from accept to the first request's HEADERS */

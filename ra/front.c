@@ -171,7 +171,8 @@ static void on_flush(void *ctx)
 
 static struct err make_server(struct front *f)
 {
-	static const char *const headers[] = { "authorization", "clusterid", NULL };
+	/* As Istio: the first authorization of several that begins so (case-sensitive) is the one. */
+	static const struct server_header headers[] = { { "authorization", "Bearer " }, { "clusterid", "" }, { NULL, NULL } };
 	const struct grpc_method create = { .path = REQUEST_PATH, .message = on_request, .gone = on_gone, .ctx = f };
 	struct grpc_method methods[1 + SERVICES_METHODS] = { create };
 	const struct conf *c = f->o->conf;

@@ -126,7 +126,7 @@ static int listen_on(int port)
 int main(int argc, char **argv)
 {
 	static struct metrics metrics;
-	static const char *const headers[] = { "authorization", NULL };
+	static const struct server_header headers[] = { { "authorization", "" }, { NULL, NULL } };
 	struct echo e = { 0 };
 	const struct grpc_method methods[] = {
 		{ .path = "/t.Echo/Unary", .ctx = &e, .message = unary },

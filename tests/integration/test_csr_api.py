@@ -178,6 +178,9 @@ def test_first_of_two_authorization_headers_counts(signet, channel):
     assert san_uris(leaf_of(issue(signet, token=None, headers=other + first, channel=channel))) == ["spiffe://example.org/ns/web/sa/other"]
     bad = [("authorization", "Bearer nonsense")]
     refused(signet, Code.UNAUTHENTICATED, "request authenticate failure", token=None, headers=bad + first, channel=channel)
+    for none in ("Basic dXNlcjpwYXNz", "bearer nonsense", ""):  # not a bearer token: as if it were not there
+        headers = [("authorization", none)] + first
+        assert san_uris(leaf_of(issue(signet, token=None, headers=headers, channel=channel))) == [ID]
 
 
 # ---- lifetimes ----

@@ -162,7 +162,7 @@ static inline void harness_listen(struct harness *h)
 /* limits: max_connections, max_streams, handshake_ms are taken from it. */
 static inline struct harness *harness_new(struct tls *tls, struct server_options limits)
 {
-	static const char *const headers[] = { "authorization", "clusterid", NULL };
+	static const struct server_header headers[] = { { "authorization", "Bearer " }, { "clusterid", "" }, { NULL, NULL } };
 	struct harness *h = calloc(1, sizeof(*h));
 	struct grpc_method methods[] = {
 		{ .path = "/t/Echo", .ctx = h, .message = harness_unary, .gone = harness_gone },

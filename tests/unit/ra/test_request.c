@@ -148,7 +148,7 @@ static void make_service(struct bench *b, int keeper_fd)
 
 static void make_server(struct bench *b)
 {
-	static const char *const headers[] = { "authorization", "clusterid", NULL };
+	static const struct server_header headers[] = { { "authorization", "Bearer " }, { "clusterid", "" }, { NULL, NULL } };
 	const struct grpc_method method = { .path = REQUEST_PATH, .ctx = b, .message = on_message, .gone = on_gone };
 	struct harness *h = &b->h;
 	struct server_options o = { .loop = h->loop, .metrics = &h->metrics, .methods = &method, .method_count = 1, .ctx = b,
