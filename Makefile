@@ -156,6 +156,7 @@ check:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=san all tests
 	@$(MAKE) --no-print-directory -s -k VARIANT=san unit replay integration
 lint:
+	@tools/setup build test lint
 	@tools/lint
 interop:
 	@tools/setup build test interop
