@@ -6,7 +6,6 @@ import pathlib
 import pwd
 import re
 import shutil
-import shutil
 import signal
 import socket
 import ssl
