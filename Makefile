@@ -163,7 +163,7 @@ interop:
 	@$(MAKE) --no-print-directory -s all
 	@tests/interop/run $(B)
 bench:
-	@tools/setup build test
+	@tools/setup build test bench
 	@$(MAKE) --no-print-directory -s all
 	@tests/bench/run $(B)
 fuzz:

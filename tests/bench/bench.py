@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "integration"))
 from harness import PATH, Signet, decode_response, encode_request, key_pem, make_csr, make_key  # noqa: E402
+from profile_stacks import TABLES, profile  # noqa: E402
 from tokens import Issuer  # noqa: E402
 
 ID = "spiffe://example.org/ns/web/sa/shop"
@@ -151,6 +152,11 @@ def bench(args):
         load = Load(signet, work)
         es, rs = ec.token(claims), rsa.token(claims)
         rest = pss_kib(signet)
+        if args.profile:
+            load.h2load(2000, 2, 16, es)
+            for role in TABLES:
+                profile(load, role, lambda: load.h2load(20000, 2, 16, es))
+            return 0
         print(f"{'':34} {'floor':>7} {'us CPU':>8} {'x floor':>7} {'certs/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'p99.9':>8}   us CPU by process")
         load.h2load(500, 2, 16, es)
         for c, m in ((2, 16), (64, 1), (4, 64), (4, 32), (1, 1)):
@@ -191,5 +197,6 @@ def print_million(signet, load, token):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
+    parser.add_argument("--profile", action="store_true", help="instead: where the CPU of a certificate goes (needs linux-perf)")
     parser.add_argument("--quick", action="store_true", help="small counts, one round, no million records")
     sys.exit(bench(parser.parse_args()))
