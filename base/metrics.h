@@ -26,6 +26,12 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(SUCCESS, COUNTER, "citadel_server_success_cert_issuance_count", "", "Certificates issued and recorded.")      \
 	X(ROOT_EXPIRY, GAUGE_MAX, "citadel_server_root_cert_expiry_timestamp", "",                                      \
 	  "Unix time at which the active root ends.")                                                                   \
+	X(CHAIN_EXPIRY, GAUGE_MAX, "citadel_server_cert_chain_expiry_timestamp", "",                                    \
+	  "Unix time at which the signing certificate of a CA that was brought ends.")                                  \
+	X(CA_EXPIRY, GAUGE_MAX, "signet_ca_cert_expiry_timestamp", "",                                                  \
+	  "Unix time at which the first certificate of the CA's chain ends: none is issued beyond.")                    \
+	X(CA_RELOAD_FAILED, COUNTER, "signet_ca_reload_failed_total", "",                                               \
+	  "Times that a changed ca.directory was refused and the old CA stayed.")                                       \
 	X(DENIED, COUNTER, "signet_policy_denied_total", "", "Requests that policy denied.")                            \
 	X(KEEPER_REFUSED, COUNTER, "signet_keeper_refused_total", "",                                                   \
 	  "Requests that the keeper refused by its own limits or bans.")                                                \

@@ -51,12 +51,18 @@ static uint32_t count_fronts(struct keeper *k)
 void clerk_status(struct keeper *k, struct job *job)
 {
 	AUTO(buf) struct buf body = { .max = 4096 };
-	struct wire_status m = { .root_seq = roots_seq(k->roots), .root_not_after = k->signer->not_after,
-				 .key_type = bytes_str(k->signer->key_type), .issued = atomic_load(&k->issued),
+	char key_type[sizeof(k->signer->key_type)];
+	struct wire_status m = { .issued = atomic_load(&k->issued),
 				 .refused = atomic_load(&k->refused), .started = k->started, .fronts = count_fronts(k),
 				 .store_ok = atomic_load(&k->store_ok) ? 1 : 0 };
 	struct err e = store_stats(k->store, &m.store);
 
+	pthread_mutex_lock(&k->roots_lock);
+	m.root_seq = roots_seq(k->roots);
+	m.root_not_after = k->signer->not_after;
+	memcpy(key_type, k->signer->key_type, sizeof(key_type));
+	pthread_mutex_unlock(&k->roots_lock);
+	m.key_type = bytes_str(key_type);
 	if (e.code == ERR_OK) e = wire_status_put(&body, &m);
 	admin_answer(job, e, buf_view(&body));
 }
@@ -64,8 +70,11 @@ void clerk_status(struct keeper *k, struct job *job)
 void clerk_roots(struct keeper *k, struct job *job)
 {
 	AUTO(buf) struct buf body = { .max = WIRE_ROOTS_MAX };
-	struct err e = roots_publish(k->roots, &body);
+	struct err e;
 
+	pthread_mutex_lock(&k->roots_lock);
+	e = roots_publish(k->roots, &body);
+	pthread_mutex_unlock(&k->roots_lock);
 	admin_answer(job, e, buf_view(&body));
 }
 

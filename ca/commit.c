@@ -123,7 +123,7 @@ static struct err apply_all(struct keeper *k, struct job *jobs, struct store_bat
 	return OK;
 }
 
-static struct err commit_all(struct keeper *k, struct job *jobs, uint64_t *records)
+static struct err commit_jobs(struct keeper *k, struct job *jobs, uint64_t *records)
 {
 	struct store_batch *batch;
 	struct err e;
@@ -136,6 +136,17 @@ static struct err commit_all(struct keeper *k, struct job *jobs, uint64_t *recor
 	}
 	*records = store_batch_next(batch);
 	return store_batch_commit(batch);
+}
+
+/* The main thread writes too, when another CA takes over. */
+static struct err commit_all(struct keeper *k, struct job *jobs, uint64_t *records)
+{
+	struct err e;
+
+	pthread_mutex_lock(&k->writer);
+	e = commit_jobs(k, jobs, records);
+	pthread_mutex_unlock(&k->writer);
+	return e;
 }
 
 static void fail_all(struct job *jobs, struct err e)
@@ -245,7 +256,9 @@ static void housekeeping(struct committer *c)
 
 	if (clock_mono_us() < c->housekeeping_us) return;
 	for (size_t i = 0; i < ARRAY_LEN(drops); i++) {
+		pthread_mutex_lock(&k->writer);
 		e = clean_slice(k, drops[i], &more);
+		pthread_mutex_unlock(&k->writer);
 		if (e.code != ERR_OK) log_event(k->log, LOG_WARN, "housekeeping_failed", F_ERR(e));
 		bad |= e.code != ERR_OK;
 	}

@@ -40,7 +40,7 @@ static struct err on_hello(void *self, struct chan_msg *msg)
 	TRY(wire_hello_take(msg->payload, &hello));
 	if (hello.version != WIRE_VERSION) FAIL(ERR_INVALID_ARGUMENT, "keeper: a front of another version");
 	if (hello.number != p->number) FAIL(ERR_INVALID_ARGUMENT, "keeper: a front that gives another's number");
-	p->dirty = true;
+	p->dirty = p->greeted = true;
 	return chan_put_fd(p->chan, KEEPER_ROOTS, BYTES_NONE, p->keeper->roots_fd);
 }
 

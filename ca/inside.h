@@ -31,7 +31,8 @@ struct peer { /* a front or admin; the main thread's, but for the atomics */
 	uint16_t number;
 	atomic_bool dead;        /* to be freed when pending is 0 */
 	bool dirty;              /* something was put and not flushed */
-	bool touched;            /* the same, of the commit thread */
+	bool greeted;            /* a front that said HELLO: it hears of new roots */
+	bool touched;            /* the same as dirty, of the commit thread */
 	struct rate rate;
 	atomic_uint pending;     /* jobs that refer to it */
 	atomic_bool last;        /* its newest request said WIRE_ISSUE_LAST */
@@ -85,8 +86,12 @@ struct keeper {
 	const struct log *log;
 	struct metrics *metrics;
 	struct store *store;
-	struct roots *roots;
+	struct roots *roots;     /* replaced by the main thread under roots_lock, and only while issuing is 0 */
 	const struct root_signer *signer;
+	pthread_mutex_t roots_lock; /* for threads that read roots or signer without a certificate on its way */
+	pthread_mutex_t writer;  /* one batch of the store, from begin to commit */
+	struct brought *next_ca; /* takes over when issuing is 0 */
+	atomic_size_t issuing;   /* jobs of fronts */
 	struct serials *serials;
 	struct limits *limits;
 	struct bans *bans;

@@ -203,6 +203,14 @@ static struct err issue_apply(struct keeper *k, struct job *job, struct store_ba
 	return e;
 }
 
+/* With the chain of another CA behind it nobody could verify it: then a new token is needed. */
+static bool is_of_this_ca(const struct keeper *k, struct bytes der)
+{
+	struct cert cert;
+
+	return cert_parse(der, &cert).code == ERR_OK && bytes_equal(cert.aki, BYTES(k->signer->ski, KEY_SKI_LEN));
+}
+
 /* The same token and the same key: the same certificate, so that a lost answer strands nobody. */
 static void answer_again(struct keeper *k, struct job *job)
 {
@@ -214,6 +222,7 @@ static void answer_again(struct keeper *k, struct job *job)
 	if (e.code == ERR_OK) e = store_view_record(view, job->earlier, &r);
 	if (e.code == ERR_OK && store_view_revocation(view, r.serial, &revoked).code == ERR_OK)
 		e = ERR(ERR_NOT_FOUND, "keeper: that certificate is revoked");
+	if (e.code == ERR_OK && !is_of_this_ca(k, r.cert)) e = ERR(ERR_NOT_FOUND, "keeper: of a CA that signs no more");
 	if (e.code == ERR_OK) front_send_issued(job->peer, job->id, r.index, r.cert);
 	else front_refuse(job->peer, job->id, e.code == ERR_NOT_FOUND ? REASON_TOKEN : REASON_STORE);
 }

@@ -79,6 +79,7 @@ struct job *job_new(struct keeper *k, struct peer *peer, struct bytes payload)
 	job->peer = peer;
 	job->result = OK;
 	atomic_fetch_add(&peer->pending, 1);
+	if (peer->role == CONTROL_FRONT) atomic_fetch_add(&k->issuing, 1);
 	atomic_fetch_add(&k->jobs, 1);
 	return job;
 }
@@ -93,6 +94,7 @@ void job_free(struct keeper *k, struct job *job)
 	job->next = k->freed;
 	k->freed = job;
 	pthread_mutex_unlock(&k->freed_lock);
+	if (peer->role == CONTROL_FRONT) atomic_fetch_sub(&k->issuing, 1);
 	atomic_fetch_sub(&peer->pending, 1);
 	atomic_fetch_sub(&k->jobs, 1);
 }

@@ -11,9 +11,11 @@
 #include "base/clock.h"
 #include "base/control.h"
 #include "ca/clerk.h"
+#include "ca/takeover.h"
 
 #define FRAMES_A_TURN 4    /* of one peer before the next one's: fairness; ours */
 #define DRAIN_MS 10        /* between two looks while jobs are still on their way */
+#define TAKEOVER_MS 1      /* the same while another CA waits for the last certificates of the old one */
 #define DRAIN_MAX_US 10000000 /* after that, what is not answered is not waited for; ours */
 
 /* ---- points where a test may stop the world ---- */
@@ -147,6 +149,7 @@ static struct err on_stop(void *self, struct chan_msg *msg)
 
 static const struct chan_rule control_rules[] = { /* base/control.h */
 	{ 0, CONTROL_CHANNEL, CONTROL_PEER_LEN, CONTROL_PEER_LEN, true, on_channel, 0 },
+	{ 0, CONTROL_CA, 0, 0, true, takeover_on_files, 0 },
 	{ 0, CONTROL_STOP, 0, 0, false, on_stop, 0 },
 };
 
@@ -167,7 +170,8 @@ static void wait_fill(struct keeper *k, struct wait *w)
 	w->fds[0] = (struct pollfd){ .fd = k->wake_fd, .events = POLLIN };
 	w->fds[1] = (struct pollfd){ .fd = k->stopping ? -1 : chan_fd(k->control), .events = POLLIN };
 	for (struct peer *p = k->peers; p != NULL; p = p->next) {
-		short events = (short)((k->stopping ? 0 : POLLIN) | (chan_wants_write(p->chan) ? POLLOUT : 0));
+		bool hold = k->stopping || (k->next_ca != NULL && p->role == CONTROL_FRONT);
+		short events = (short)((hold ? 0 : POLLIN) | (chan_wants_write(p->chan) ? POLLOUT : 0));
 
 		w->dead |= atomic_load(&p->dead);
 		if (atomic_load(&p->dead) || w->count == PEERS_MAX) continue;
@@ -243,12 +247,13 @@ static struct err turn(struct keeper *k, struct wait *w)
 		}
 	} else {
 		flush_dirty(k);
-		TRY(wait_for(w, k->stopping || w->dead ? DRAIN_MS : -1));
+		TRY(wait_for(w, k->next_ca != NULL ? TAKEOVER_MS : k->stopping || w->dead ? DRAIN_MS : -1));
 	}
 	if (w->fds[0].revents != 0) (void)!read(k->wake_fd, &drained, sizeof(drained));
 	serve_control(k, w->fds[1].revents);
 	for (size_t i = 0; i < w->count; i++) serve_peer(w->peers[i], w->fds[FIRST_PEER + i].revents);
 	if (w->dead) peers_reap(k);
+	takeover_try(k);
 	return OK;
 }
 
@@ -277,25 +282,6 @@ static struct err open_store(struct keeper *k)
 	return store_open(&o, &k->store);
 }
 
-static struct err open_roots(struct keeper *k)
-{
-	struct roots_options o = { .conf = k->conf, .kek = k->options->kek, .serials = k->serials, .now = clock_wall() };
-	char ski[2 * KEY_SKI_LEN + 1];
-	bool created = false;
-	struct err e = roots_open(k->store, &o, &created, &k->roots);
-
-	explicit_bzero(k->options->kek, sizeof(*k->options->kek)); /* not needed any more: the key is open, or never will be */
-	TRY(e);
-	k->signer = roots_signer(k->roots);
-	k->immediate = hsm_key_is_immediate(k->signer->key);
-	bytes_hex(BYTES(k->signer->ski, KEY_SKI_LEN), ski);
-	log_event(k->log, LOG_INFO, created ? "root_created" : "root_loaded", F_STR("key_type", k->signer->key_type),
-	          F_STR("ski", ski), F_INT("not_after", k->signer->not_after), F_INT("seq", roots_seq(k->roots)));
-	if (k->signer->not_after <= o.now) log_event(k->log, LOG_ERROR, "root_has_ended", F_INT("not_after", k->signer->not_after));
-	metric_set(k->metrics, M_ROOT_EXPIRY, (uint64_t)k->signer->not_after);
-	return OK;
-}
-
 static struct err open_bans(struct keeper *k)
 {
 	AUTO(store_view) struct store_view *view = NULL;
@@ -307,14 +293,6 @@ static struct err open_bans(struct keeper *k)
 	return OK;
 }
 
-static struct err publish_roots(struct keeper *k)
-{
-	AUTO(buf) struct buf content = { .max = WIRE_ROOTS_MAX };
-
-	TRY(roots_publish(k->roots, &content));
-	return chan_memfd("signet-roots", buf_view(&content), &k->roots_fd);
-}
-
 static struct err keeper_start(struct keeper *k)
 {
 	TRY(queue_init(&k->queue));
@@ -324,9 +302,8 @@ static struct err keeper_start(struct keeper *k)
 	TRY(limits_new(k->conf, &k->limits));
 	TRY(serials_new(k->conf->replica, &k->serials));
 	TRY(open_store(k));
-	TRY(open_roots(k));
+	TRY(takeover_start(k));
 	TRY(open_bans(k));
-	TRY(publish_roots(k));
 	TRY(commit_start(k));
 	TRY(clerk_start(k));
 	TRY(chan_put(k->control, CONTROL_READY, BYTES_NONE));
@@ -357,7 +334,9 @@ static void drop_queue(struct keeper *k)
 static void keeper_stop(struct keeper *k)
 {
 	explicit_bzero(k->options->kek, sizeof(*k->options->kek));
+	if (k->options->ca != NULL) buf_wipe(k->options->ca);
 	stop_threads(k);
+	brought_free(MOVE(k->next_ca));
 	roots_free(MOVE(k->roots)); /* waits for the signers' threads */
 	keeper_publish(k);
 	drop_queue(k);
@@ -376,6 +355,8 @@ static void keeper_stop(struct keeper *k)
 	if (k->wake_fd >= 0) close(k->wake_fd);
 	chan_free(k->control);
 	pthread_mutex_destroy(&k->freed_lock);
+	pthread_mutex_destroy(&k->roots_lock);
+	pthread_mutex_destroy(&k->writer);
 	queue_destroy(&k->queue);
 	queue_destroy(&k->clerk_queue);
 }
@@ -396,6 +377,8 @@ struct err keeper_run(const struct keeper_options *options)
 	k->started_us = clock_mono_us();
 	atomic_store(&k->store_ok, true);
 	pthread_mutex_init(&k->freed_lock, NULL);
+	pthread_mutex_init(&k->roots_lock, NULL);
+	pthread_mutex_init(&k->writer, NULL);
 	kill_configure(k);
 	TRY(chan_new(options->control_fd, control_rules, ARRAY_LEN(control_rules), k, &k->control));
 	e = keeper_start(k);

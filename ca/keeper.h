@@ -14,6 +14,7 @@
 struct keeper_options {
 	const struct conf *conf;   /* lives until keeper_run() returns, as do metrics and log */
 	struct hsm_kek *kek;       /* wiped as soon as the CA's key is open, and on failure */
+	struct buf *ca;            /* ca/files.h: the CA that was brought; wiped at once; NULL or empty: one of our own */
 	int control_fd;            /* base/control.h; taken over */
 	const char *data_dir;      /* of the store: exists, ours, mode 0700 */
 	struct metrics *metrics;   /* this process's page, writable */
@@ -30,6 +31,8 @@ struct keeper_options {
  * channel closes, answers what is in hand, and returns OK.  Call it in the sandbox and before any other thread.
  * Errors of the start (nothing was answered): FAILED_PRECONDITION (store in use, or of a newer format), DATA_LOSS (store
  * unreadable, or the key-encryption key is not the one the CA's key was stored under), UNAVAILABLE, INTERNAL. */
+/* Read the pipe that brings a CA (ca/files.h) into a buffer that has no room yet; wipe it.  INVALID_ARGUMENT: too large. */
+struct err keeper_read_ca(int fd, struct buf *out);
 struct err keeper_run(const struct keeper_options *options);
 
 #endif

@@ -12,7 +12,7 @@
 
 #define VALUE_NAME "roots"
 #define VALUE_MAX 60000 /* bytes; storage/store.h */
-#define VALUE_VERSION 1
+#define VALUE_VERSION 2 /* 1: only roots of our own, as before there was ca.directory */
 #define BLOB_MAX 4096    /* bytes: an RSA-4096 key wrapped is about 2 500 */
 #define LABEL_MAX (sizeof("ca-root-key/") + 2 * KEY_SKI_LEN)
 
@@ -23,7 +23,7 @@ struct root {
 struct roots {
 	uint32_t seq;
 	uint8_t count;
-	struct root items[ROOTS_MAX];
+	struct root items[ROOTS_ITEMS_MAX];
 	struct buf value; /* as stored */
 	struct root_signer signer;
 };
@@ -55,24 +55,29 @@ struct head {
 	uint8_t count;
 };
 static const struct wire_field head_fields[] = {
-	WIRE_FIELD(head, version, U16, VALUE_VERSION, VALUE_VERSION),
+	WIRE_FIELD(head, version, U16, 1, VALUE_VERSION),
 	WIRE_FIELD(head, seq, U32, 1, UINT32_MAX),
-	WIRE_FIELD(head, count, U8, 1, ROOTS_MAX),
+	WIRE_FIELD(head, count, U8, 1, ROOTS_ITEMS_MAX),
 };
 static const struct wire_form head_form = WIRE_FORM(head, head_fields);
 static const struct wire_field root_fields[] = {
-	WIRE_FIELD(root, state, U8, ROOT_NEXT, ROOT_OLD),
+	WIRE_FIELD(root, state, U8, ROOT_NEXT, ROOT_BROUGHT),
 	WIRE_FIELD(root, cert, BYTES, 1, STORE_CERT_MAX),
-	WIRE_FIELD(root, blob, BYTES, 1, BLOB_MAX),
+	WIRE_FIELD(root, blob, BYTES, 0, BLOB_MAX),
 };
 static const struct wire_form root_form = WIRE_FORM(root, root_fields);
 
 static struct err set_encode(const struct root *root, struct buf *out)
 {
-	struct head head = { .version = VALUE_VERSION, .seq = 1, .count = 1 };
+	struct head head = { .version = 1, .seq = 1, .count = 1 };
 
 	TRY(wire_form_put(out, &head_form, &head));
 	return wire_form_put(out, &root_form, root);
+}
+
+static bool is_own(const struct root *root)
+{
+	return root->state <= ROOT_KEPT;
 }
 
 /* r->value is set; the items become views into it. */
@@ -82,7 +87,11 @@ static struct err set_decode(struct roots *r)
 	struct head head;
 
 	TRY(wire_form_take(&in, &head_form, &head));
-	for (uint8_t i = 0; i < head.count; i++) TRY(wire_form_take(&in, &root_form, &r->items[i]));
+	for (uint8_t i = 0; i < head.count; i++) {
+		TRY(wire_form_take(&in, &root_form, &r->items[i]));
+		if (is_own(&r->items[i]) != (r->items[i].blob.len > 0) || (head.version == 1 && r->items[i].state > ROOT_OLD))
+			FAIL(ERR_DATA_LOSS, "ca: the stored root set has a root without a key, or a key without a root");
+	}
 	if (in.len != 0) FAIL(ERR_DATA_LOSS, "ca: the stored root set has trailing bytes");
 	r->seq = head.seq;
 	r->count = head.count;
@@ -99,7 +108,7 @@ static void key_label(const uint8_t ski[KEY_SKI_LEN], char label[LABEL_MAX])
 	(void)snprintf(label, LABEL_MAX, "ca-root-key/%s", hex);
 }
 
-static unsigned signer_threads(const struct conf *conf)
+unsigned roots_signer_threads(const struct conf *conf)
 {
 	cpu_set_t cores; /* not sysconf(), which opens files that the sandbox does not show */
 	int n;
@@ -117,7 +126,7 @@ static struct err key_open(const struct roots_options *o, const struct root *roo
 	key_label(s->ski, label);
 	if (hsm_unwrap(o->kek, label, root->blob, &pkcs8).code != ERR_OK)
 		FAIL(ERR_DATA_LOSS, "ca: the CA's key does not open: another key-encryption key, or damaged");
-	return hsm_key_load(buf_view(&pkcs8), signer_threads(o->conf), &s->key);
+	return hsm_key_load(buf_view(&pkcs8), roots_signer_threads(o->conf), &s->key);
 }
 
 /* A data directory belongs to the trust domain that its root names. */
@@ -159,9 +168,30 @@ static struct err signer_open(const struct roots_options *o, const struct root *
 		FAIL(ERR_DATA_LOSS, "ca: the stored key is not the root certificate's");
 	s->name = cert.subject;
 	s->algorithm = key_scheme_der(hsm_key_scheme(s->key));
-	s->not_after = cert.not_after;
+	s->not_after = s->root_not_after = cert.not_after;
 	(void)snprintf(s->key_type, sizeof(s->key_type), "%s", key_type_name(cert.key.type));
 	return template_new(cert.subject, s->ski, hsm_key_scheme(s->key), &s->template);
+}
+
+static struct err signer_brought(struct roots *r, struct brought *b)
+{
+	struct root_signer *s = &r->signer;
+	const struct root *first = r->items; /* own ones come first */
+
+	while (is_own(first)) first++;
+	b->signer.der = first->cert; /* our copy: the chain's first, or the root that signs by itself */
+	TRY(cert_parse(b->signer.der, &b->signer));
+	TRY(key_ski(b->signer.key.key_bits, s->ski));
+	/* Their identifier, as they made it, is what clients look for. */
+	if (b->signer.ski.len == KEY_SKI_LEN) memcpy(s->ski, b->signer.ski.data, KEY_SKI_LEN);
+	s->key = MOVE(b->key);
+	s->name = b->signer.subject;
+	s->algorithm = key_scheme_der(hsm_key_scheme(s->key));
+	s->not_after = b->not_after;
+	s->root_not_after = b->root_not_after;
+	s->brought = true;
+	(void)snprintf(s->key_type, sizeof(s->key_type), "%s", key_type_name(b->signer.key.type));
+	return template_new(s->name, s->ski, hsm_key_scheme(s->key), &s->template);
 }
 
 static struct err set_open(struct roots *r, const struct roots_options *o)
@@ -170,6 +200,7 @@ static struct err set_open(struct roots *r, const struct roots_options *o)
 	const struct root *active = NULL;
 
 	if (e.code != ERR_OK) return ERR(ERR_DATA_LOSS, "ca: the stored root set does not parse");
+	if (o->brought != NULL) return signer_brought(r, o->brought);
 	for (uint8_t i = 0; i < r->count; i++) {
 		if (r->items[i].state != ROOT_ACTIVE) continue;
 		if (active != NULL) FAIL(ERR_DATA_LOSS, "ca: the stored root set has two active roots");
@@ -306,6 +337,90 @@ static struct err set_read(struct store *store, struct buf *value)
 	return store_view_get(view, VALUE_NAME, value);
 }
 
+/* ---- a CA that is brought, and back ---- */
+
+struct change { /* of the stored set: what it is to be */
+	const struct roots *from;  /* decoded */
+	const struct brought *brought; /* NULL: back to our own */
+	struct root items[ROOTS_ITEMS_MAX];
+	uint8_t count;
+};
+
+static void change_put(struct change *c, enum root_state state, struct bytes cert, struct bytes blob)
+{
+	c->items[c->count++] = (struct root){ .state = (uint8_t)state, .cert = cert, .blob = blob };
+}
+
+static void change_own(struct change *c)
+{
+	for (uint8_t i = 0; i < c->from->count && c->count < ROOTS_MAX; i++) {
+		const struct root *root = &c->from->items[i];
+		enum root_state back = c->count == 0 ? ROOT_ACTIVE : ROOT_OLD;
+
+		if (is_own(root)) change_put(c, c->brought != NULL ? ROOT_KEPT : back, root->cert, root->blob);
+	}
+}
+
+static void change_brought(struct change *c)
+{
+	for (size_t i = 0; i < c->brought->chain_count; i++) change_put(c, ROOT_CHAIN, c->brought->chain[i], BYTES_NONE);
+	for (size_t i = 0; i < c->brought->root_count; i++) change_put(c, ROOT_BROUGHT, c->brought->roots[i], BYTES_NONE);
+}
+
+static struct err change_encode(const struct change *c, uint32_t seq, struct buf *out)
+{
+	struct head head = { .version = VALUE_VERSION, .seq = seq, .count = c->count };
+
+	out->len = 0;
+	TRY(wire_form_put(out, &head_form, &head));
+	for (uint8_t i = 0; i < c->count; i++) TRY(wire_form_put(out, &root_form, &c->items[i]));
+	return OK;
+}
+
+/* r->value is the stored one (or empty), and afterwards that which is stored. */
+static struct err set_change(struct roots *r, struct store *store, const struct brought *brought)
+{
+	AUTO(buf) struct buf next = { .max = VALUE_MAX };
+	AUTO(heap) struct change *c = calloc(1, sizeof(*c));
+	struct buf old;
+
+	if (c == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "ca: out of memory");
+	c->from = r;
+	c->brought = brought;
+	change_own(c);
+	if (brought != NULL) change_brought(c);
+	if (c->count == 0)
+		FAIL(ERR_FAILED_PRECONDITION, "ca: the CA of this data directory was brought; name it again in ca.directory, "
+		     "or take a new data_dir");
+	if (r->seq > 0) TRY(change_encode(c, r->seq, &next));
+	if (r->seq > 0 && bytes_equal(buf_view(&next), buf_view(&r->value))) return OK;
+	if (r->seq == UINT32_MAX) FAIL(ERR_OUT_OF_RANGE, "ca: no sequence number is left");
+	TRY(change_encode(c, r->seq + 1, &next));
+	TRY(set_store(store, buf_view(&next)));
+	old = r->value;
+	r->value = next;
+	next = old;
+	return OK;
+}
+
+static bool is_of_brought(const struct roots *r)
+{
+	for (uint8_t i = 0; i < r->count; i++)
+		if (r->items[i].state >= ROOT_KEPT) return true;
+	return false;
+}
+
+static struct err set_prepare(struct roots *r, struct store *store, const struct roots_options *o, bool fresh)
+{
+	struct err e = fresh ? OK : set_decode(r);
+
+	if (e.code != ERR_OK) return ERR(ERR_DATA_LOSS, "ca: the stored root set does not parse");
+	if (o->brought != NULL || is_of_brought(r)) return set_change(r, store, o->brought);
+	if (!fresh) return OK;
+	TRY(set_make(o, &r->value));
+	return set_store(store, buf_view(&r->value));
+}
+
 struct err roots_open(struct store *store, const struct roots_options *options, bool *created, struct roots **out)
 {
 	AUTO(roots) struct roots *r = calloc(1, sizeof(*r));
@@ -317,25 +432,31 @@ struct err roots_open(struct store *store, const struct roots_options *options, 
 	e = set_read(store, &r->value);
 	fresh = e.code == ERR_NOT_FOUND;
 	if (e.code != ERR_OK && !fresh) return e;
-	if (fresh) {
-		TRY(set_make(options, &r->value));
-		TRY(set_store(store, buf_view(&r->value)));
-	}
+	TRY(set_prepare(r, store, options, fresh));
 	TRY(set_open(r, options));
-	*created = fresh;
+	*created = fresh && options->brought == NULL;
 	*out = MOVE(r);
+	return OK;
+}
+
+static struct err put_all(const struct roots *r, enum root_state state, struct buf *pem)
+{
+	for (uint8_t i = 0; i < r->count; i++)
+		if (r->items[i].state == state) TRY(pem_put(pem, "CERTIFICATE", r->items[i].cert));
 	return OK;
 }
 
 struct err roots_publish(const struct roots *r, struct buf *out)
 {
-	AUTO(buf) struct buf pem = { .max = WIRE_ROOTS_MAX };
-	struct wire_roots m = { .seq = r->seq, .chain_pem = BYTES_NONE };
-
 	/* The active one first: clients that take only one root take the one that signs. */
-	for (int pass = 0; pass < 2; pass++)
-		for (uint8_t i = 0; i < r->count; i++)
-			if ((r->items[i].state == ROOT_ACTIVE) == (pass == 0)) TRY(pem_put(&pem, "CERTIFICATE", r->items[i].cert));
+	static const enum root_state order[] = { ROOT_ACTIVE, ROOT_NEXT, ROOT_OLD, ROOT_BROUGHT };
+	AUTO(buf) struct buf pem = { .max = WIRE_ROOTS_MAX };
+	AUTO(buf) struct buf chain = { .max = WIRE_ROOTS_MAX };
+	struct wire_roots m = { .seq = r->seq };
+
+	TRY(put_all(r, ROOT_CHAIN, &chain));
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) TRY(put_all(r, order[i], &pem));
+	m.chain_pem = buf_view(&chain);
 	m.roots_pem = buf_view(&pem);
 	return wire_roots_put(out, &m);
 }

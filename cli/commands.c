@@ -187,8 +187,8 @@ const struct cli_command cli_commands[] = {
 	{ "identity", "list", NULL, 0, 0, list_options, run_identity_list, "who is banned",
 	  "Lists bans with reason and author.\n", "signet identity list" },
 
-	{ "ca", "show", NULL, 0, 0, NULL, run_ca_show, "the roots that clients should trust",
-	  "Shows every root certificate of the CA.\n", "signet ca show" },
+	{ "ca", "show", NULL, 0, 0, NULL, run_ca_show, "what signs, and the roots that clients should trust",
+	  "Shows the chain of a CA that was brought (ca.directory), and every root certificate.\n", "signet ca show" },
 	{ "ca", "check", "DIR", 1, 1, ca_check_options, run_ca_check, "would the daemon take this CA?",
 	  "Checks the files of a CA that is to be brought (ca.directory) as the daemon does, without\n"
 	  "it: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem, or tls.crt, tls.key, ca.crt.\n"

@@ -28,4 +28,7 @@ enum cli_exit run_config_show(struct cli *c);
 enum cli_exit run_config_reference(struct cli *c);
 enum cli_exit run_policy_test(struct cli *c);
 
+/* Is ca.directory, if there is one, a CA that the daemon would take?  (run_ca.c) */
+enum cli_exit cli_ca_check(const struct cli *c, const struct conf *conf);
+
 #endif

@@ -38,9 +38,8 @@ static enum cli_exit read_one(const struct cli *c, struct ca_dir *d, enum ca_fil
 	return CLI_OK;
 }
 
-static enum cli_exit read_dir(const struct cli *c, const char *dir, struct ca_dir *d)
+static enum cli_exit read_dir(const struct cli *c, const char *dir, const char *passphrase, struct ca_dir *d)
 {
-	const char *passphrase = cli_value(c, "passphrase-file");
 	size_t sum = 0;
 
 	if (access(dir, X_OK) != 0) return cli_fail(c, CLI_FAILED, "cannot look into %s: %s", dir, strerror(errno));
@@ -92,16 +91,32 @@ static void print_text(const struct cli *c, const struct brought *b, const struc
 
 enum cli_exit run_ca_check(struct cli *c)
 {
-	AUTO(ca_dir) struct ca_dir d = { 0 };
+	AUTO(ca_dir) struct ca_dir d = { .files = { .there = { false } } };
 	AUTO(brought) struct brought *b = NULL;
 	struct brought_options o = { .now = c->now, .threads = 1 };
 	struct brought_report report;
 	struct err e;
 
-	CLI_TRY(read_dir(c, c->args[0], &d));
+	CLI_TRY(read_dir(c, c->args[0], cli_value(c, "passphrase-file"), &d));
 	e = brought_check(&d.files, &o, &report, &b);
 	if (e.code != ERR_OK) return refuse(c, &report, e);
 	if (c->json) return print_json(c, b, &report);
 	print_text(c, b, &report);
 	return CLI_OK;
+}
+
+enum cli_exit cli_ca_check(const struct cli *c, const struct conf *conf)
+{
+	const char *dir = conf_text(conf, conf->ca.directory), *passphrase = conf_text(conf, conf->ca.passphrase_file);
+	AUTO(ca_dir) struct ca_dir d = { .files = { .there = { false } } };
+	AUTO(brought) struct brought *b = NULL;
+	struct brought_options o = { .now = c->now, .threads = 1, .trust_domain = conf_text(conf, conf->trust_domain) };
+	struct brought_report report;
+	struct err e;
+
+	if (dir[0] == '\0') return CLI_OK;
+	CLI_TRY(read_dir(c, dir, passphrase[0] == '\0' ? NULL : passphrase, &d));
+	e = brought_check(&d.files, &o, &report, &b);
+	if (e.code == ERR_OK) return CLI_OK;
+	return cli_fail(c, CLI_FAILED, "ca.directory: %s", report.problem[0] != '\0' ? report.problem : e.reason);
 }

@@ -271,16 +271,26 @@ enum cli_exit run_cert_export(struct cli *c)
 
 enum cli_exit run_ca_show(struct cli *c)
 {
-	AUTO(json) json_t *roots = NULL, *list = NULL;
-	const char *pem;
+	AUTO(json) json_t *roots = NULL, *list = NULL, *between = NULL;
+	const char *pem, *chain;
 
 	CLI_TRY(cli_api_get(c, "/v1/roots", &roots));
+	chain = cli_member(roots, "chain_pem");
 	pem = cli_member(roots, "roots_pem");
 	if (!c->json) {
 		fprintf(c->out, "root number %lld\n\n", (long long)json_integer_value(json_object_get(roots, "seq")));
+		if (chain[0] != '\0') {
+			fprintf(c->out, "signing certificate and chain (from ca.directory)\n\n");
+			CLI_TRY(show_text(c, bytes_str(chain), "the chain"));
+			fprintf(c->out, "\nroots\n\n");
+		}
 		return show_text(c, bytes_str(pem), "the roots");
 	}
 	CLI_TRY(list_text(c, bytes_str(pem), "the roots", &list));
+	if (chain[0] != '\0') {
+		CLI_TRY(list_text(c, bytes_str(chain), "the chain", &between));
+		(void)json_object_set(roots, "chain", between);
+	}
 	(void)json_object_set(roots, "roots", list);
 	return cli_print_json(c, roots);
 }

@@ -140,6 +140,7 @@ enum cli_exit run_config_check(struct cli *c)
 
 	CLI_TRY(cli_conf_load(c, path, &c->conf));
 	CLI_TRY(check_files(c, c->conf));
+	CLI_TRY(cli_ca_check(c, c->conf));
 	if (c->json) {
 		AUTO(json) json_t *o = json_pack("{ss sb ss si sb si}", "config", path, "good", 1, "trust_domain",
 		                                 conf_text(c->conf, c->conf->trust_domain), "rules", (int)c->conf->rule_count,

@@ -68,7 +68,7 @@ struct conf {
 		int64_t lifetime;    /* seconds */
 	} tls;
 	struct {
-		conf_str key_type, key_encryption_key_file;
+		conf_str key_type, key_encryption_key_file, directory, passphrase_file;
 		int64_t root_lifetime, signer_threads;
 		struct conf_list allow_spiffe_ids, allow_dns_names, allow_ip_ranges, reserved_names;
 		int64_t rate_per_front; /* certificates a second */

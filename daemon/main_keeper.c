@@ -34,11 +34,23 @@ static void forbidden_call(void)
 #endif
 }
 
+static struct err read_ca(struct buf *ca)
+{
+	struct err e;
+
+	if (child_fd(KEEPER_FD_CA) < 0) return OK;
+	e = keeper_read_ca(KEEPER_FD_CA, ca);
+	close(KEEPER_FD_CA);
+	return e;
+}
+
 static struct err run(struct child *c)
 {
 	AUTO(hsm_kek) struct hsm_kek kek = { 0 };
+	AUTO(buf_wipe) struct buf ca = { .max = 0 };
 
 	TRY(read_kek(&kek));
+	TRY(read_ca(&ca));
 	/* relative from here on: the path's directories may be closed to us, and may be renamed */
 	if (fchdir(KEEPER_FD_DATA) != 0) FAIL_BY(ERR_FAILED_PRECONDITION, "keeper: no data directory", errno);
 	TRY(crypto_start());
@@ -46,7 +58,8 @@ static struct err run(struct child *c)
 		                                     .log = &c->log, .files = FILES_MAX }));
 	close(KEEPER_FD_DATA);
 	forbidden_call();
-	return keeper_run(&(struct keeper_options){ .conf = c->conf, .kek = &kek, .control_fd = FD_CONTROL, .data_dir = ".",
+	return keeper_run(&(struct keeper_options){ .conf = c->conf, .kek = &kek, .ca = &ca,
+		                                    .control_fd = FD_CONTROL, .data_dir = ".",
 		                                    .metrics = c->metrics, .log = &c->log });
 }
 

@@ -137,16 +137,45 @@ static void now_up(struct monitor *m)
 
 /* ---- reload: fronts are replaced one after the other ---- */
 
+static struct err send_ca(struct monitor *m, int fd)
+{
+	struct chan *keeper = m->procs[KEEPER].control;
+
+	if (fd < 0) return OK;
+	if (keeper == NULL) FAIL(ERR_UNAVAILABLE, "monitor: no keeper");
+	TRY(chan_put_fd(keeper, CONTROL_CA, BYTES_NONE, fd));
+	return chan_flush(keeper);
+}
+
+/* The CA is the keeper's to judge; it goes on with the old one if the new one is no good. */
+static struct err reload_read(struct monitor *m, struct start_files *fresh)
+{
+	AUTO(fd) int ca = -1;
+	struct err e = start_read_ca(m->s, &ca);
+
+	if (e.code != ERR_OK) metric_inc(m->metrics, M_CA_RELOAD_FAILED);
+	TRY(e);
+	TRY(start_read_files(m->s, fresh));
+	e = send_ca(m, ca);
+	if (e.code != ERR_OK) start_close_files(fresh);
+	return e;
+}
+
 static void reload(struct monitor *m)
 {
 	struct start_files fresh;
 	struct err e;
 
 	if (m->stopping || !m->up) return;
-	e = start_read_files(m->s, &fresh);
+	e = reload_read(m, &fresh);
 	if (e.code != ERR_OK) {
 		log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e),
 		          F_STR("note", "the old files stay in use"));
+		return;
+	}
+	if (!m->reloading && start_same_files(&fresh, &m->s->files)) { /* then no connection need end */
+		start_close_files(&fresh);
+		log_event(m->log, LOG_INFO, "reloaded", F_INT("fronts", 0));
 		return;
 	}
 	log_event(m->log, LOG_INFO, "reload", F_INT("fronts", m->count - FRONTS));
@@ -347,7 +376,8 @@ static struct err monitor_begin(struct monitor *m)
 	if (e.code != ERR_OK) return e;
 	log_event(m->log, LOG_INFO, "process started", F_STR("child", "keeper"), F_INT("pid", m->procs[KEEPER].pid));
 	close(m->s->data_dir); /* the keeper's alone from here on */
-	m->s->data_dir = -1;
+	auto_fd(&m->s->ca);
+	m->s->data_dir = m->s->ca = -1;
 	e = sandbox_enter(&sandbox);
 	if (e.code != ERR_OK) proc_kill(&m->procs[KEEPER]);
 	return e;

@@ -63,6 +63,7 @@ static void map_role(struct fd_map *m, enum control_role role, const struct star
 	case CONTROL_KEEPER:
 		map_put(m, KEEPER_FD_KEK, peer);
 		map_put(m, KEEPER_FD_DATA, s->data_dir);
+		map_put(m, KEEPER_FD_CA, s->ca);
 		break;
 	case CONTROL_FRONT:
 		map_put(m, FRONT_FD_KEEPER, peer);

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -177,9 +178,33 @@ struct start_files start_move_files(struct start_files *files)
 	return moved;
 }
 
+static bool same_content(int a, int b)
+{
+	struct bytes x, y;
+	bool same;
+
+	if (a < 0 || b < 0) return a == b;
+	if (chan_memfd_map(a, CHILD_FILE_MAX, &x).code != ERR_OK) return false;
+	same = chan_memfd_map(b, CHILD_FILE_MAX, &y).code == ERR_OK;
+	if (same) {
+		same = bytes_equal(x, y);
+		(void)munmap((void *)(uintptr_t)y.data, y.len);
+	}
+	(void)munmap((void *)(uintptr_t)x.data, x.len);
+	return same;
+}
+
+bool start_same_files(const struct start_files *a, const struct start_files *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->jwks); i++)
+		if (!same_content(a->jwks[i], b->jwks[i])) return false;
+	return same_content(a->tls_cert, b->tls_cert) && same_content(a->tls_key, b->tls_key);
+}
+
 static struct err start_files(struct start *s)
 {
-	return start_read_files(s, &s->files);
+	TRY(start_read_files(s, &s->files));
+	return start_read_ca(s, &s->ca);
 }
 
 static struct err start_conf(struct start *s)
@@ -267,7 +292,7 @@ static struct err (*const steps[])(struct start *s) = {
 struct err start_all(struct start *s, const struct conf *conf, const struct log *log)
 {
 	*s = (struct start){ .conf = conf, .log = log, .at = "", .bin_dir = -1, .notify = -1, .conf_fd = -1, .access = -1,
-		             .listen = -1, .metrics = -1, .admin = -1, .admin_dir = -1, .data_dir = -1 };
+		             .listen = -1, .metrics = -1, .admin = -1, .admin_dir = -1, .data_dir = -1, .ca = -1 };
 	start_no_files(&s->files);
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) TRY(steps[i](s));
 	return OK;
@@ -276,7 +301,7 @@ struct err start_all(struct start *s, const struct conf *conf, const struct log 
 void start_close(struct start *s)
 {
 	int *const fds[] = { &s->bin_dir, &s->notify, &s->conf_fd,   &s->access,  &s->listen,
-		             &s->metrics, &s->admin,  &s->admin_dir, &s->data_dir };
+		             &s->metrics, &s->admin,  &s->admin_dir, &s->data_dir, &s->ca };
 
 	if (s->admin_dir >= 0 && s->admin_name[0] != '\0') (void)unlinkat(s->admin_dir, s->admin_name, 0);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {

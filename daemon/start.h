@@ -31,12 +31,18 @@ struct start {
 	bool has_kek;
 	uint8_t kek[KEK_LEN]; /* wiped as soon as the keeper has it */
 	struct start_files files;
+	int ca;               /* pipe with the content of ca.directory, for the keeper alone; -1: none */
 };
 
 /* All of it, in order.  On failure s->at says about what; start_close() is due either way. */
 struct err start_all(struct start *s, const struct conf *conf, const struct log *log);
 /* Read the JWKS and TLS files (again).  OK: *files is the caller's, start_close_files().  Otherwise it is untouched. */
 struct err start_read_files(struct start *s, struct start_files *files);
+/* Read ca.directory (again) into a pipe; *fd is the caller's, -1 if none is configured.  Errors as files_read(), and
+ * RESOURCE_EXHAUSTED: more than a pipe holds. */
+struct err start_read_ca(struct start *s, int *fd);
+/* Is the content of both the same? */
+bool start_same_files(const struct start_files *a, const struct start_files *b);
 /* Closes them; *files is "none" afterwards. */
 void start_close_files(struct start_files *files);
 void start_no_files(struct start_files *files); /* "none" */

@@ -19,7 +19,8 @@ struct serving {
 	bool from_files;
 	EVP_PKEY *key;               /* of the certificate in use */
 	EVP_PKEY *next;              /* of the certificate asked for */
-	struct buf leaf_pem, chain_pem, roots_pem;
+	struct buf leaf_pem;             /* the certificate in use, and the chain that it came under */
+	struct buf chain_pem, roots_pem; /* as the keeper says now */
 };
 
 static void auto_pkcs8(PKCS8_PRIV_KEY_INFO **p)
@@ -44,7 +45,6 @@ static struct err key_pkcs8(EVP_PKEY *key, struct buf *out)
 /* New TLS settings from what is known now; silently not yet, if something is missing. */
 static struct err rebuild(struct serving *s)
 {
-	AUTO(buf) struct buf chain = { .max = 2 * WIRE_ROOTS_MAX };
 	AUTO(buf_wipe) struct buf pkcs8 = { .max = 16 * 1024 };
 	struct tls *tls = NULL;
 	struct tls_options t = { .min_version = (int)s->o.front->conf->tls.min_version, .client_ca_pem = buf_view(&s->roots_pem),
@@ -52,10 +52,8 @@ static struct err rebuild(struct serving *s)
 
 	if (s->roots_pem.len == 0 || s->leaf_pem.len == 0) return OK;
 	if (!s->o.front->conf->auth.mtls) t.client_ca_pem = BYTES_NONE;
-	TRY(buf_put(&chain, s->leaf_pem.data, s->leaf_pem.len));
-	if (!s->from_files) TRY(buf_put(&chain, s->chain_pem.data, s->chain_pem.len));
 	TRY(key_pkcs8(s->key, &pkcs8));
-	t.chain_pem = buf_view(&chain);
+	t.chain_pem = buf_view(&s->leaf_pem);
 	t.key_pkcs8 = buf_view(&pkcs8);
 	TRY(tls_new(&t, &tls));
 	s->o.ready(s->o.ctx, tls);
@@ -112,7 +110,8 @@ struct err serving_new(const struct serving_options *options, struct serving **o
 
 	if (s == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "front: out of memory");
 	s->o = *options;
-	s->leaf_pem.max = s->chain_pem.max = s->roots_pem.max = WIRE_ROOTS_MAX;
+	s->chain_pem.max = s->roots_pem.max = WIRE_ROOTS_MAX;
+	s->leaf_pem.max = 2 * WIRE_ROOTS_MAX;
 	e = timer_new(options->loop, on_renew, s, &s->renew);
 	if (e.code == ERR_OK) e = options->front->tls_chain_pem.len > 0 ? load_files(s) : ask(s);
 	if (e.code != ERR_OK) serving_free(s);
@@ -144,6 +143,8 @@ void serving_on_roots(struct serving *s, const struct wire_roots *roots)
 
 	if (e.code == ERR_OK) e = replace(&s->roots_pem, roots->roots_pem);
 	if (e.code == ERR_OK) e = rebuild(s);
+	/* Another CA signs now: what we have is good until it ends, but new clients may know the new roots only. */
+	if (e.code == ERR_OK && s->leaf_pem.len > 0 && !s->from_files) e = ask(s);
 	settle(s, e);
 }
 
@@ -178,6 +179,7 @@ void serving_on_cert(struct serving *s, int64_t not_after, struct bytes der)
 	s->key = MOVE(s->next);
 	s->leaf_pem.len = 0;
 	e = pem_put(&s->leaf_pem, "CERTIFICATE", der);
+	if (e.code == ERR_OK) e = buf_put(&s->leaf_pem, s->chain_pem.data, s->chain_pem.len);
 	if (e.code == ERR_OK) e = rebuild(s);
 	if (e.code == ERR_OK) e = timer_start(s->renew, renew_in(not_after - clock_wall()));
 	metric_set(s->o.front->metrics, M_CERT_EXPIRY, (uint64_t)not_after);

@@ -187,6 +187,117 @@ static void test_another_kek_or_another_domain_is_refused(void **state)
 	place_close(&p);
 }
 
+/* ---- a CA that is brought ---- */
+
+static struct bytes file(const char *dir, const char *name, char *room, size_t size)
+{
+	char path[256];
+	FILE *f;
+	size_t n;
+
+	(void)snprintf(path, sizeof(path), "tests/data/brought/%s/%s", dir, name);
+	f = fopen(path, "rb");
+	if (f == NULL) return BYTES_NONE;
+	n = fread(room, 1, size, f);
+	fclose(f);
+	return BYTES(room, n);
+}
+
+static struct brought *brought_of(const char *dir)
+{
+	static char room[CA_FILE_COUNT][16384];
+	struct brought_options o = { .now = INT64_C(1893456000), .threads = 1 };
+	struct ca_files files = { .there = { false } };
+	struct brought_report report;
+	struct brought *b = NULL;
+
+	for (unsigned i = 0; i < CA_FILE_PASSPHRASE; i++) {
+		files.text[i] = file(dir, ca_file_name((enum ca_file)i), room[i], sizeof(room[i]));
+		files.there[i] = files.text[i].len > 0;
+	}
+	MUST(brought_check(&files, &o, &report, &b));
+	return b;
+}
+
+static struct err open_brought(struct place *p, const char *dir, struct roots **out)
+{
+	AUTO(brought) struct brought *b = brought_of(dir);
+	struct roots_options o = { .conf = p->conf, .kek = &p->kek, .serials = p->serials, .now = clock_wall(), .brought = b };
+	bool created = true;
+	struct err e = roots_open(p->store, &o, &created, out);
+
+	if (e.code == ERR_OK) assert_false(created);
+	return e;
+}
+
+static void test_the_sequence_grows_with_each_change_and_only_then(void **state)
+{
+	static const struct { const char *dir; uint32_t seq; } steps[] = {
+		{ NULL, 1 }, { NULL, 1 }, { "good-two-levels", 2 }, { "good-two-levels", 2 }, { "good-istio", 3 }, { "good-secret", 4 },
+		{ "good-two-levels", 5 }, { NULL, 6 }, { NULL, 6 },
+	};
+	AUTO(roots) struct roots *own = NULL;
+	struct place p;
+	bool created;
+
+	(void)state;
+	place_open(&p, "trust_domain: example.org\n");
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		AUTO(roots) struct roots *r = NULL;
+
+		if (steps[i].dir == NULL) MUST(open_roots(&p, &created, &r));
+		else MUST(open_brought(&p, steps[i].dir, &r));
+		if (roots_seq(r) != steps[i].seq) fail_msg("step %zu: %u", i, roots_seq(r));
+		assert_int_equal(roots_signer(r)->brought, steps[i].dir != NULL);
+		if (i == 0) own = MOVE(r);
+		else if (steps[i].dir == NULL) assert_true(bytes_equal(hsm_key_spki(roots_signer(r)->key), hsm_key_spki(roots_signer(own)->key)));
+	}
+	place_close(&p);
+}
+
+static void test_a_brought_ca_is_published_with_its_chain_and_stored_without_its_key(void **state)
+{
+	static const char p256[] = "\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01";
+	AUTO(roots) struct roots *r = NULL;
+	AUTO(buf) struct buf out = { .max = WIRE_ROOTS_MAX };
+	AUTO(buf) struct buf value = { .max = 65536 };
+	struct wire_roots m;
+	struct place p;
+	X509 *signer;
+	BIO *bio;
+
+	(void)state;
+	place_open(&p, "trust_domain: example.org\n");
+	MUST(open_brought(&p, "good-two-levels", &r));
+	MUST(roots_publish(r, &out));
+	MUST(wire_roots_take(buf_view(&out), &m));
+	bio = BIO_new_mem_buf(m.chain_pem.data, (int)m.chain_pem.len);
+	signer = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	assert_true(bytes_equal(BYTES(X509_get0_subject_key_id(signer)->data, KEY_SKI_LEN), BYTES(roots_signer(r)->ski, KEY_SKI_LEN)));
+	X509_free(signer);
+	X509_free(PEM_read_bio_X509(bio, NULL, NULL, NULL));
+	assert_null(PEM_read_bio_X509(bio, NULL, NULL, NULL));
+	BIO_free(bio);
+	read_value(&p, &value);
+	assert_null(memmem(value.data, value.len, p256, sizeof(p256) - 1));
+	place_close(&p);
+}
+
+static void test_without_a_root_of_ours_there_is_no_way_back(void **state)
+{
+	AUTO(roots) struct roots *r = NULL;
+	AUTO(roots) struct roots *bad = NULL;
+	struct place p;
+	bool created;
+
+	(void)state;
+	place_open(&p, "trust_domain: example.org\n");
+	MUST(open_brought(&p, "good-secret", &r));
+	assert_int_equal(open_roots(&p, &created, &bad).code, ERR_FAILED_PRECONDITION);
+	assert_null(bad);
+	place_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +305,9 @@ int main(void)
 		cmocka_unit_test(test_the_key_is_not_stored_in_the_clear),
 		cmocka_unit_test(test_any_change_of_the_stored_set_is_refused),
 		cmocka_unit_test(test_another_kek_or_another_domain_is_refused),
+		cmocka_unit_test(test_the_sequence_grows_with_each_change_and_only_then),
+		cmocka_unit_test(test_a_brought_ca_is_published_with_its_chain_and_stored_without_its_key),
+		cmocka_unit_test(test_without_a_root_of_ours_there_is_no_way_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,205 @@
+/* takeover.c: the CA that signs: opened at start, and replaced while requests come in.
+ *
+ * A new CA takes over between two requests: fronts are not read from until every certificate of the old one is answered (some
+ * milliseconds), then they are told of the new roots, then they are read again.  So a front never sees a certificate of one
+ * CA after the chain of another, and no signer is replaced while somebody uses it. */
+#include "ca/takeover.h"
+
+#include <string.h>
+
+#include "base/chan.h"
+#include "base/clock.h"
+
+#define SOON (30 * 86400) /* seconds before its end at which a CA is warned of at start; ours */
+
+/* ---- what was brought ---- */
+
+static unsigned threads(const struct keeper *k)
+{
+	return roots_signer_threads(k->conf);
+}
+
+static void tell(const struct keeper *k, const struct brought_report *report, struct err e)
+{
+	for (unsigned i = 0; i < report->warning_count; i++)
+		log_event(k->log, LOG_WARN, "ca_warning", F_STR("what", report->warnings[i]));
+	if (e.code != ERR_OK)
+		log_event(k->log, LOG_ERROR, "ca_refused", F_STR("what", report->problem[0] != '\0' ? report->problem : e.reason));
+}
+
+/* The files are wiped as soon as they have been judged. */
+static struct err judge(struct keeper *k, struct buf *encoded, struct brought **out)
+{
+	struct brought_options o = { .now = clock_wall(), .threads = threads(k),
+				     .trust_domain = conf_text(k->conf, k->conf->trust_domain) };
+	struct brought_report report = { .problem = "" };
+	struct ca_files files;
+	struct err e = ca_files_take(buf_view(encoded), &files);
+
+	if (e.code == ERR_OK) e = brought_check(&files, &o, &report, out);
+	buf_wipe(encoded);
+	tell(k, &report, e);
+	return e;
+}
+
+/* ---- the set ---- */
+
+static struct err open_set(struct keeper *k, struct brought *brought, bool *created, struct roots **out)
+{
+	struct roots_options o = { .conf = k->conf, .kek = k->options->kek, .serials = k->serials, .now = clock_wall(),
+				   .brought = brought };
+	struct err e;
+
+	pthread_mutex_lock(&k->writer);
+	e = roots_open(k->store, &o, created, out);
+	pthread_mutex_unlock(&k->writer);
+	return e;
+}
+
+static struct err set_memfd(const struct roots *roots, int *fd)
+{
+	AUTO(buf) struct buf content = { .max = WIRE_ROOTS_MAX };
+
+	TRY(roots_publish(roots, &content));
+	return chan_memfd("signet-roots", buf_view(&content), fd);
+}
+
+static void note(struct keeper *k, const char *event)
+{
+	const struct root_signer *s = k->signer;
+	char ski[2 * KEY_SKI_LEN + 1];
+	int64_t now = clock_wall();
+
+	bytes_hex(BYTES(s->ski, KEY_SKI_LEN), ski);
+	log_event(k->log, LOG_INFO, event, F_STR("key_type", s->key_type), F_STR("ski", ski), F_INT("not_after", s->not_after),
+	          F_INT("seq", roots_seq(k->roots)));
+	if (s->not_after <= now) log_event(k->log, LOG_ERROR, "root_has_ended", F_INT("not_after", s->not_after));
+	else if (s->not_after - now < SOON) log_event(k->log, LOG_WARN, "ca_ends_soon", F_INT("not_after", s->not_after));
+	metric_set(k->metrics, M_ROOT_EXPIRY, (uint64_t)s->root_not_after);
+	metric_set(k->metrics, M_CA_EXPIRY, (uint64_t)s->not_after);
+	if (s->brought) metric_set(k->metrics, M_CHAIN_EXPIRY, (uint64_t)s->not_after);
+}
+
+static void use(struct keeper *k, struct roots *roots, int fd)
+{
+	struct roots *before = k->roots;
+
+	pthread_mutex_lock(&k->roots_lock);
+	k->roots = roots;
+	k->signer = roots_signer(roots);
+	pthread_mutex_unlock(&k->roots_lock);
+	k->immediate = hsm_key_is_immediate(k->signer->key);
+	roots_free(before);
+	auto_fd(&k->roots_fd);
+	k->roots_fd = fd;
+}
+
+/* ---- at start ---- */
+
+struct err takeover_start(struct keeper *k)
+{
+	bool wanted = conf_text(k->conf, k->conf->ca.directory)[0] != '\0', created = false;
+	AUTO(brought) struct brought *brought = NULL;
+	struct roots *roots = NULL;
+	int fd = -1;
+	struct err e = OK;
+
+	if (wanted && k->options->ca == NULL)
+		FAIL(ERR_FAILED_PRECONDITION, "keeper: the files of ca.directory did not come");
+	if (wanted && judge(k, k->options->ca, &brought).code != ERR_OK)
+		FAIL(ERR_FAILED_PRECONDITION, "keeper: the CA in ca.directory cannot be used; see the line ca_refused");
+	e = open_set(k, brought, &created, &roots);
+	explicit_bzero(k->options->kek, sizeof(*k->options->kek)); /* not needed any more: the key is open, or never will be */
+	if (e.code == ERR_OK) e = set_memfd(roots, &fd);
+	if (e.code != ERR_OK) {
+		roots_free(roots);
+		return e;
+	}
+	use(k, roots, fd);
+	note(k, wanted ? "ca_loaded" : created ? "root_created" : "root_loaded");
+	return OK;
+}
+
+/* ---- while running ---- */
+
+static void refused(struct keeper *k, struct err e)
+{
+	metric_inc(k->metrics, M_CA_RELOAD_FAILED);
+	log_event(k->log, LOG_ERROR, "ca_reload_failed", F_ERR(e), F_STR("note", "the CA in use stays"));
+}
+
+/* All of it is in the pipe already: its end comes, and nobody is waited for. */
+static struct err read_pipe(int fd, struct buf *out)
+{
+	uint8_t *at;
+	ssize_t n;
+
+	TRY(buf_reserve(out, CA_FILES_MAX + 1, &at)); /* growing would leave a copy of the key behind */
+	while (out->len <= CA_FILES_MAX && (n = read(fd, at, CA_FILES_MAX + 1 - out->len)) != 0) {
+		if (n < 0) FAIL(ERR_UNAVAILABLE, "keeper: cannot read the CA's files");
+		out->len += (size_t)n;
+		at += n;
+	}
+	return out->len <= CA_FILES_MAX ? OK : ERR(ERR_INVALID_ARGUMENT, "keeper: the CA's files are too large");
+}
+
+struct err keeper_read_ca(int fd, struct buf *out)
+{
+	out->max = CA_FILES_MAX + 1;
+	return read_pipe(fd, out);
+}
+
+struct err takeover_on_files(void *self, struct chan_msg *msg)
+{
+	struct keeper *k = self;
+	AUTO(buf_wipe) struct buf files = { .max = 0 };
+	struct brought *brought = NULL;
+	struct err e = keeper_read_ca(msg->fd, &files);
+
+	if (conf_text(k->conf, k->conf->ca.directory)[0] == '\0') FAIL(ERR_INVALID_ARGUMENT, "keeper: no CA may be brought");
+	if (e.code == ERR_OK) e = judge(k, &files, &brought);
+	if (e.code != ERR_OK) {
+		refused(k, e);
+		return OK;
+	}
+	brought_free(k->next_ca); /* of a reload that this one overtakes */
+	k->next_ca = brought;
+	return OK;
+}
+
+static void tell_fronts(struct keeper *k)
+{
+	for (struct peer *p = k->peers; p != NULL; p = p->next) {
+		if (!p->greeted || atomic_load(&p->dead)) continue;
+		(void)chan_put_fd(p->chan, KEEPER_ROOTS, BYTES_NONE, k->roots_fd); /* a lost peer is seen by who reads from it */
+		p->dirty = true;
+	}
+}
+
+void takeover_try(struct keeper *k)
+{
+	AUTO(brought) struct brought *brought = NULL;
+	struct roots *roots = NULL;
+	bool created;
+	int fd = -1;
+	struct err e;
+
+	if (k->next_ca == NULL || atomic_load(&k->issuing) > 0) return;
+	brought = MOVE(k->next_ca);
+	e = open_set(k, brought, &created, &roots);
+	if (e.code == ERR_OK) e = set_memfd(roots, &fd);
+	if (e.code != ERR_OK) {
+		roots_free(roots);
+		refused(k, e);
+		return;
+	}
+	if (roots_seq(roots) == roots_seq(k->roots)) { /* the same as before: nobody need hear of it */
+		roots_free(roots);
+		auto_fd(&fd);
+		log_event(k->log, LOG_INFO, "ca_unchanged", F_INT("seq", roots_seq(k->roots)));
+		return;
+	}
+	use(k, roots, fd);
+	tell_fronts(k);
+	note(k, "ca_replaced");
+}

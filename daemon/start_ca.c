@@ -1,0 +1,93 @@
+/* start_ca.c: the directory of a CA that is brought: read by the monitor, judged by the keeper alone (ca/brought.h).
+ *
+ * It travels in one pipe, as the key-encryption key does: once the keeper has read it, the private key is nowhere else. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "ca/files.h"
+#include "daemon/start.h"
+
+struct ca_dir {
+	struct buf data[CA_FILE_COUNT], encoded;
+	struct ca_files files;
+};
+static void auto_ca_dir(struct ca_dir *d)
+{
+	for (unsigned i = 0; i < CA_FILE_COUNT; i++) buf_wipe(&d->data[i]);
+	buf_wipe(&d->encoded);
+}
+
+/* One that is not there, or empty (as in an exported Secret), is the keeper's to judge. */
+static struct err read_one(struct ca_dir *d, enum ca_file file, const char *path)
+{
+	struct stat st;
+	struct err e;
+
+	if (stat(path, &st) != 0 && errno == ENOENT) return OK;
+	d->files.there[file] = true;
+	if (!ca_file_is_read(file) || st.st_size == 0) return OK;
+	d->data[file].max = CA_FILES_MAX;
+	e = files_read(path, CA_FILES_MAX, &d->data[file]);
+	d->files.text[file] = buf_view(&d->data[file]);
+	return e;
+}
+
+static struct err read_dir(struct start *s, struct ca_dir *d)
+{
+	const char *dir = conf_text(s->conf, s->conf->ca.directory);
+	const char *passphrase = conf_text(s->conf, s->conf->ca.passphrase_file);
+	struct stat st;
+
+	s->at = dir;
+	if (stat(dir, &st) != 0) FAIL_BY(ERR_NOT_FOUND, "start: cannot look into ca.directory", errno);
+	for (unsigned i = 0; i < CA_FILE_PASSPHRASE; i++) {
+		int n = snprintf(s->at_text, sizeof(s->at_text), "%s/%s", dir, ca_file_name((enum ca_file)i));
+
+		if (n >= (int)sizeof(s->at_text))
+			FAIL(ERR_INVALID_ARGUMENT, "start: the path of ca.directory is too long");
+		s->at = s->at_text;
+		TRY(read_one(d, (enum ca_file)i, s->at));
+	}
+	if (passphrase[0] == '\0') return OK;
+	s->at = passphrase;
+	d->files.there[CA_FILE_PASSPHRASE] = true;
+	d->data[CA_FILE_PASSPHRASE].max = CA_PASSPHRASE_MAX;
+	TRY(files_read(passphrase, CA_PASSPHRASE_MAX, &d->data[CA_FILE_PASSPHRASE]));
+	d->files.text[CA_FILE_PASSPHRASE] = buf_view(&d->data[CA_FILE_PASSPHRASE]);
+	return OK;
+}
+
+/* Not blocking: a pipe holds 64 KiB, or less when this user has too many of them. */
+static struct err into_pipe(struct bytes content, int *out)
+{
+	AUTO(fd) int from = -1, to = -1;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0) FAIL_BY(ERR_UNAVAILABLE, "start: no pipe", errno);
+	from = ends[0];
+	to = ends[1];
+	if (fcntl(to, F_SETFL, O_NONBLOCK) != 0) FAIL_BY(ERR_UNAVAILABLE, "start: no pipe", errno);
+	if (write(to, content.data, content.len) != (ssize_t)content.len)
+		FAIL(ERR_RESOURCE_EXHAUSTED, "start: the CA's files do not fit into a pipe");
+	*out = MOVE_FD(from);
+	return OK;
+}
+
+struct err start_read_ca(struct start *s, int *fd)
+{
+	AUTO(ca_dir) struct ca_dir d = { .encoded = { .max = CA_FILES_MAX } };
+	uint8_t *room;
+
+	*fd = -1;
+	if (conf_text(s->conf, s->conf->ca.directory)[0] == '\0') return OK;
+	TRY(read_dir(s, &d));
+	s->at = conf_text(s->conf, s->conf->ca.directory);
+	TRY(buf_reserve(&d.encoded, CA_FILES_MAX, &room)); /* growing would leave a copy of the key behind */
+	if (ca_files_put(&d.encoded, &d.files).code != ERR_OK)
+		FAIL(ERR_INVALID_ARGUMENT, "start: the files of ca.directory are too large, 60 KiB all together");
+	return into_pipe(buf_view(&d.encoded), fd);
+}
