@@ -113,7 +113,7 @@ static struct err on_answer_memfd(void *self, struct chan_msg *msg)
 
 	TRY(wire_answer_take(msg->payload, &m));
 	if (m.reason.len > WIRE_REASON_MAX) FAIL(ERR_INVALID_ARGUMENT, "admin: reason too long");
-	TRY(chan_memfd_map(msg->fd, WIRE_LIST_MAX, &body));
+	TRY(chan_memfd_map(msg->fd, WIRE_MEMFD_MAX, &body));
 	e = settle(self, &m, body);
 	(void)munmap((void *)(uintptr_t)body.data, body.len);
 	return e;

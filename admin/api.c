@@ -253,6 +253,20 @@ static struct err answer_bans(const struct conf *conf, struct bytes body, json_t
 	return answer_list(body, take_ban, out);
 }
 
+static struct err answer_crl(const struct conf *conf, struct bytes body, json_t **out)
+{
+	AUTO(buf) struct buf pem = { .max = pem_size(WIRE_CRL_MAX, "X509 CRL") };
+	struct wire_crl m;
+
+	(void)conf;
+	TRY(wire_crl_take(body, &m));
+	TRY(pem_put(&pem, "X509 CRL", m.der));
+	*out = json_pack("{sI sI so so so ss%}", "number", (json_int_t)m.number, "entries", (json_int_t)m.count, "this_update",
+	                 field_time(m.this_update), "next_update", field_time(m.next_update), "issuer_key_id",
+	                 field_hex(BYTES(m.issuer, sizeof(m.issuer))), "pem", pem.data, pem.len);
+	return OK;
+}
+
 static struct err answer_revocations(const struct conf *conf, struct bytes body, json_t **out)
 {
 	(void)conf;
@@ -287,6 +301,7 @@ static const struct api_operation operations[] = {
 	{ "GET", "/v1/certs/:id", ADMIN_CERT_GET, ask_cert, answer_cert },
 	{ "GET", "/v1/bans", ADMIN_BAN_LIST, ask_page, answer_bans },
 	{ "POST", "/v1/bans", ADMIN_BAN_ADD, ask_ban, answer_none },
+	{ "GET", "/v1/crl", ADMIN_CRL, ask_get, answer_crl },
 	{ "GET", "/v1/revocations", ADMIN_REVOCATION_LIST, ask_page, answer_revocations },
 	{ "POST", "/v1/revocations", ADMIN_CERT_REVOKE, ask_revoke, answer_revoked },
 	{ "DELETE", "/v1/bans", ADMIN_BAN_REMOVE, ask_unban, answer_none },

@@ -83,7 +83,7 @@ const char *field_ban_name(uint8_t kind)
 	return kind < ARRAY_LEN(ban_kinds) ? ban_kinds[kind] : "";
 }
 
-static json_t *hex(struct bytes v)
+json_t *field_hex(struct bytes v)
 {
 	char out[2 * 64 + 1];
 
@@ -126,9 +126,9 @@ const char *field_reason_name(uint8_t reason)
 
 json_t *field_revocation(const struct wire_revocation *r)
 {
-	return json_pack("{so sI so ss so so so}", "serial", hex(r->serial), "record", (json_int_t)r->record, "revoked",
+	return json_pack("{so sI so ss so so so}", "serial", field_hex(r->serial), "record", (json_int_t)r->record, "revoked",
 	                        field_time(r->time), "reason", field_reason_name(r->reason), "by", field_shown(r->by), "not_after",
-	                        field_time(r->not_after), "issuer_key_id", hex(BYTES(r->issuer, sizeof(r->issuer))));
+	                        field_time(r->not_after), "issuer_key_id", field_hex(BYTES(r->issuer, sizeof(r->issuer))));
 }
 
 /* An absent parameter leaves what is there. */
@@ -212,10 +212,11 @@ struct err field_record(const struct store_record *r, json_t **out)
 	TRY(pem_put(&pem, "CERTIFICATE", r->cert));
 	*out = json_pack("{sI so so so so so so so so ss so so sI ss%}", "index", (json_int_t)r->index, "issued",
 	                 field_time(r->time_ms / 1000), "not_before", field_time(r->not_before), "not_after",
-	                 field_time(r->not_after), "serial", hex(r->serial), "spiffe_id", field_shown(r->spiffe_id), "caller",
-	                 field_shown(r->caller), "rule", field_shown(r->rule), "issuer", field_shown(r->issuer), "evidence",
-	                 r->evidence < ARRAY_LEN(evidence) ? evidence[r->evidence] : "none", "evidence_hash",
-	                 hex(BYTES(r->evidence_hash, STORE_HASH_LEN)), "key_hash", hex(BYTES(r->key_hash, STORE_HASH_LEN)),
-	                 "root_seq", (json_int_t)r->root_seq, "pem", pem.data, pem.len);
+	                 field_time(r->not_after), "serial", field_hex(r->serial), "spiffe_id", field_shown(r->spiffe_id),
+	                 "caller", field_shown(r->caller), "rule", field_shown(r->rule), "issuer", field_shown(r->issuer),
+	                 "evidence", r->evidence < ARRAY_LEN(evidence) ? evidence[r->evidence] : "none", "evidence_hash",
+	                 field_hex(BYTES(r->evidence_hash, STORE_HASH_LEN)), "key_hash",
+	                 field_hex(BYTES(r->key_hash, STORE_HASH_LEN)), "root_seq", (json_int_t)r->root_seq, "pem", pem.data,
+	                 pem.len);
 	return *out == NULL ? ERR(ERR_INTERNAL, "admin: a record is not text") : OK;
 }

@@ -20,6 +20,7 @@ const char *field_reason_name(uint8_t reason);
 struct err field_query(const struct api_request *r, struct store_query *q, uint8_t serial[STORE_SERIAL_MAX]);
 
 json_t *field_time(int64_t unix_seconds); /* RFC 3339 string */
+json_t *field_hex(struct bytes v);        /* of at most 64 octets */
 json_t *field_shown(struct bytes v);      /* a string; of what is not UTF-8 each odd octet is \xHH */
 json_t *field_revocation(const struct wire_revocation *r);
 struct err field_record(const struct store_record *r, json_t **out);

@@ -51,6 +51,10 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(STORE_BYTES, GAUGE_MAX, "signet_store_bytes", "", "Bytes used by the record store.")                          \
 	X(INDEX_BEHIND, GAUGE_MAX, "signet_store_index_behind", "",                                                     \
 	  "Records that the look-up index has not yet taken in.")                                                       \
+	X(CRL_NEXT_UPDATE, GAUGE_MAX, "signet_crl_next_update_timestamp", "",                                           \
+	  "When the newest CRL ends, in Unix seconds.")                                                                 \
+	X(CRL_ENTRIES, GAUGE_MAX, "signet_crl_entries", "", "Certificates on the newest CRL.")                          \
+	X(CRL_FAILED, COUNTER, "signet_crl_failed_total", "", "CRLs that could not be built, signed or recorded.")      \
 	X(BANS, GAUGE_MAX, "signet_bans", "", "Bans in force.")                                                         \
 	X(RESTARTS, COUNTER, "signet_process_restarts_total", "", "Processes that the monitor started again.")          \
 	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")    \

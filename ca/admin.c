@@ -7,6 +7,7 @@
 #include "base/chan.h"
 #include "base/clock.h"
 #include "ca/clerk.h"
+#include "ca/crl_issue.h"
 #include "ca/revoke.h"
 #include "der/base64.h"
 #include "key/key.h"
@@ -306,6 +307,7 @@ READ(token_list, wire_cursor, wire_cursor_take, clerk_tokens)
 READ(ban_list, wire_cursor, wire_cursor_take, clerk_bans)
 READ(cert_list, wire_query, wire_query_take, clerk_certs)
 READ(cert_get, wire_get, wire_get_take, clerk_cert)
+READ(crl, wire_get, wire_get_take, crls_answer)
 READ(revocation_list, wire_cursor, wire_cursor_take, revoke_list)
 
 #define TEXT_MESSAGE_MAX 4096 /* bytes; ours: SPIFFE_ID_MAX, a reason, a name, and numbers */
@@ -323,6 +325,7 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ R, ADMIN_BAN_REMOVE, 12, TEXT_MESSAGE_MAX, false, on_ban_remove, R },
 	{ R, ADMIN_BAN_LIST, 14, 14 + WIRE_CURSOR_MAX, false, on_ban_list, R },
 	{ R, ADMIN_CERT_REVOKE, 17, TEXT_MESSAGE_MAX, false, revoke_on_request, R },
+	{ R, ADMIN_CRL, 16, 16, false, on_crl, R },
 	{ R, ADMIN_REVOCATION_LIST, 14, 14 + WIRE_CURSOR_MAX, false, on_revocation_list, R },
 };
 

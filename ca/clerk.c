@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/control.h"
 #include "ca/clerk.h"
+#include "ca/crl_issue.h"
 #include "ca/revoke.h"
 
 #define TICK_US 500000         /* how often the indexes are looked at */
@@ -12,18 +13,25 @@
 #define ITEMS_MAX (WIRE_LIST_MAX - 128) /* bytes: the list's own fields fit in as well */
 #define INDEX_URGENT 65536     /* records behind, from which on the indexes are built under load too; ours */
 
-/* A list goes out in sealed memory: the message's own body stays empty. */
-static void answer_list(struct job *job, struct err e, const struct wire_list *list)
+/* What is big goes out in sealed memory: the message's own body stays empty. */
+void clerk_answer_memfd(struct job *job, struct err e, struct bytes content)
 {
-	AUTO(buf) struct buf content = { .max = WIRE_LIST_MAX }, out = { .max = 1024 };
+	AUTO(buf) struct buf out = { .max = 1024 };
 	AUTO(fd) int fd = -1;
 	struct wire_answer m = { .id = job->id };
 
-	if (e.code == ERR_OK) e = wire_list_put(&content, list);
-	if (e.code == ERR_OK) e = chan_memfd("signet-list", buf_view(&content), &fd);
+	if (e.code == ERR_OK) e = chan_memfd("signet-answer", content, &fd);
 	if (e.code == ERR_OK) e = wire_answer_put(&out, &m);
 	if (e.code == ERR_OK) (void)chan_put_fd(job->peer->chan, KEEPER_ANSWER_MEMFD, buf_view(&out), fd);
 	else admin_answer(job, e, BYTES_NONE);
+}
+
+static void answer_list(struct job *job, struct err e, const struct wire_list *list)
+{
+	AUTO(buf) struct buf content = { .max = WIRE_LIST_MAX };
+
+	if (e.code == ERR_OK) e = wire_list_put(&content, list);
+	clerk_answer_memfd(job, e, buf_view(&content));
 }
 
 struct err clerk_index_all(struct keeper *k)
@@ -253,13 +261,15 @@ static void *clerk_main(void *arg)
 		struct job *job;
 
 		pthread_mutex_lock(&q->lock);
-		if (q->head == NULL && !q->stop) queue_wait(q, due);
+		if (q->head == NULL && !q->stop && !q->nudged) queue_wait(q, due);
+		q->nudged = false;
 		over = q->head == NULL && q->stop;
 		job = queue_take(q, 1);
 		pthread_mutex_unlock(&q->lock);
 		if (job != NULL) {
 			run(k, job);
 		}
+		if (!over) crls_build(k);
 		if (!over && clock_mono_us() >= due) {
 			index_slice(k, &seen);
 			due = clock_mono_us() + TICK_US;

@@ -23,6 +23,7 @@ struct page {
 	bool more;
 };
 void clerk_answer_page(struct keeper *k, struct job *job, struct err (*put)(struct page *));
+void clerk_answer_memfd(struct job *job, struct err e, struct bytes content);
 /* Until everything that is recorded can be looked up. */
 struct err clerk_index_all(struct keeper *k);
 

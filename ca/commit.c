@@ -2,7 +2,7 @@
  * only then answers; a transaction that fails refuses every job in it, and the next one starts afresh. */
 #include "base/chan.h"
 #include "base/clock.h"
-#include "ca/inside.h"
+#include "ca/crl_issue.h"
 
 #define IDLE_US 250000             /* without work for so long: a look whether housekeeping is due */
 #define SLICE_US 25000             /* between two slices; ours: 20 480 records a second, more than are made */
@@ -65,7 +65,8 @@ static struct job *next_batch(struct keeper *k, bool *over)
 	pthread_mutex_lock(&q->lock);
 	q->waiting = QUEUE_EMPTY;
 	deadline = clock_mono_us() + IDLE_US;
-	while (q->head == NULL && !q->stop && clock_mono_us() < deadline) queue_wait(q, deadline);
+	while (q->head == NULL && !q->stop && !q->nudged && clock_mono_us() < deadline) queue_wait(q, deadline);
+	q->nudged = false;
 	if (q->head == NULL) q->expected = 0; /* whoever comes after a pause is alone again */
 	q->waiting = QUEUE_COMPANY;
 	while (q->head != NULL && !should_commit(k) && clock_mono_us() < q->oldest_us + k->conf->storage.commit_wait_us)
@@ -209,7 +210,7 @@ static void run_batch(struct committer *c, struct job *jobs)
 /* ---- housekeeping ---- */
 
 /* What is dropped is gone: a wall clock that steps forward while we run must not make certificates look expired that are not. */
-static int64_t steady_now(const struct keeper *k)
+int64_t keeper_steady_now(const struct keeper *k)
 {
 	int64_t now = clock_wall(), steady = k->started + (clock_mono_us() - k->started_us) / 1000000;
 
@@ -218,13 +219,13 @@ static int64_t steady_now(const struct keeper *k)
 
 static struct err drop_records(struct keeper *k, struct store_batch *batch, uint64_t *dropped)
 {
-	return store_batch_retain(batch, steady_now(k) - k->conf->storage.keep_expired, RETAIN_TILES, dropped);
+	return store_batch_retain(batch, keeper_steady_now(k) - k->conf->storage.keep_expired, RETAIN_TILES, dropped);
 }
 
 static struct err drop_tokens(struct keeper *k, struct store_batch *batch, uint64_t *dropped)
 {
 	size_t n = 0;
-	struct err e = store_batch_token_expire(batch, steady_now(k) - TOKEN_KEEP, EXPIRE_TOKENS, &n);
+	struct err e = store_batch_token_expire(batch, keeper_steady_now(k) - TOKEN_KEEP, EXPIRE_TOKENS, &n);
 
 	*dropped = n;
 	return e;
@@ -274,6 +275,7 @@ static void *commit_main(void *arg)
 		struct job *jobs = next_batch(c.keeper, &over);
 
 		if (jobs != NULL) run_batch(&c, jobs);
+		if (!over) crls_commit(c.keeper);
 		if (!over) housekeeping(&c); /* also between batches: who is never idle must not keep everything for ever */
 	}
 	return NULL;

@@ -65,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	WHOLE(22, revoke, wire_revoke)
 	WHOLE(23, revoked, wire_revoked)
 	ELEMENT(24, revocation, wire_revocation)
+	WHOLE(25, crl, wire_crl)
 	case 21:
 		if (control_peer_take(in, &peer).code == ERR_OK) compare(in, &out, control_peer_put(&out, &peer));
 		break;

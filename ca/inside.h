@@ -10,6 +10,7 @@
 #include "ca/bans.h"
 #include "ca/keeper.h"
 #include "ca/limits.h"
+#include "ca/queue.h"
 #include "ca/roots.h"
 #include "ca/wire_admin.h"
 
@@ -68,18 +69,6 @@ struct job {
 	int64_t now, expires;
 };
 
-struct queue { /* jobs from many threads to one */
-	pthread_mutex_t lock;
-	pthread_cond_t more;
-	struct job *head, **tail;
-	size_t count;
-	size_t expected;         /* jobs that the next batch may hope for: see commit.c */
-	bool urgent;
-	atomic_bool stop;
-	enum { QUEUE_BUSY, QUEUE_EMPTY, QUEUE_COMPANY } waiting; /* what its thread waits for */
-	int64_t oldest_us;       /* when it last became non-empty */
-};
-
 struct keeper {
 	const struct keeper_options *options;
 	const struct conf *conf;
@@ -95,6 +84,8 @@ struct keeper {
 	struct serials *serials;
 	struct limits *limits;
 	struct bans *bans;
+	struct crls *crls;       /* crl_issue.c */
+	atomic_bool in_crl;      /* the commit that is under way is a CRL's: its points are named so */
 	struct chan *control;
 	int roots_fd, wake_fd;
 	struct peer *peers;      /* changed by the main thread under queue.lock */
@@ -125,16 +116,6 @@ struct job *job_new(struct keeper *k, struct peer *peer, struct bytes payload);
 void job_free(struct keeper *k, struct job *job);
 void jobs_drop(struct keeper *k); /* main thread, at the end */
 
-struct err queue_init(struct queue *q);
-void queue_destroy(struct queue *q);
-void queue_append(struct queue *q, struct job *job); /* under q->lock */
-void queue_push(struct queue *q, struct job *job);
-void queue_stop(struct queue *q);
-/* Wait on q->more (under q->lock) until deadline_us (monotonic). */
-void queue_wait(struct queue *q, int64_t deadline_us);
-/* Up to `max` jobs, oldest first (under q->lock). */
-struct job *queue_take(struct queue *q, size_t max);
-
 /* front.c, admin.c: what a peer may say. */
 struct err front_channel(struct peer *p, int fd);
 struct err admin_channel(struct peer *p, int fd);
@@ -146,5 +127,7 @@ void issue_start(struct keeper *k, struct job *job, bool serving);
 /* commit.c */
 struct err commit_start(struct keeper *k);
 void keeper_publish(struct keeper *k); /* hand k->fresh to the commit thread */
+/* The wall clock, but never ahead of how long we have been running: what is dropped by it is gone. */
+int64_t keeper_steady_now(const struct keeper *k);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/control.h"
 #include "ca/clerk.h"
+#include "ca/crl_issue.h"
 #include "ca/takeover.h"
 
 #define FRAMES_A_TURN 4    /* of one peer before the next one's: fairness; ours */
@@ -47,7 +48,11 @@ void keeper_at_point(struct keeper *k, const char *point)
 
 static void at_store_point(const char *point, void *ctx)
 {
-	keeper_at_point(ctx, point);
+	struct keeper *k = ctx;
+	bool crl = atomic_load(&k->in_crl) && strcmp(point, "before-index") != 0;
+
+	if (!crl) keeper_at_point(k, point);
+	else keeper_at_point(k, strcmp(point, "before-commit") == 0 ? "before-crl" : "after-crl");
 }
 
 void keeper_wake(struct keeper *k)
@@ -250,6 +255,7 @@ static struct err turn(struct keeper *k, struct wait *w)
 		TRY(wait_for(w, k->next_ca != NULL ? TAKEOVER_MS : k->stopping || w->dead ? DRAIN_MS : -1));
 	}
 	if (w->fds[0].revents != 0) (void)!read(k->wake_fd, &drained, sizeof(drained));
+	crls_sign(k);
 	serve_control(k, w->fds[1].revents);
 	for (size_t i = 0; i < w->count; i++) serve_peer(w->peers[i], w->fds[FIRST_PEER + i].revents);
 	if (w->dead) peers_reap(k);
@@ -304,6 +310,7 @@ static struct err keeper_start(struct keeper *k)
 	TRY(open_store(k));
 	TRY(takeover_start(k));
 	TRY(open_bans(k));
+	TRY(crls_new(&k->crls));
 	TRY(commit_start(k));
 	TRY(clerk_start(k));
 	TRY(chan_put(k->control, CONTROL_READY, BYTES_NONE));
@@ -349,6 +356,7 @@ static void keeper_stop(struct keeper *k)
 	jobs_drop(k);
 	store_close(k->store);
 	bans_free(k->bans);
+	crls_free(k->crls);
 	limits_free(k->limits);
 	serials_free(k->serials);
 	if (k->roots_fd >= 0) close(k->roots_fd);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "ca/clerk.h"
+#include "ca/crl_issue.h"
 #include "csr/cert.h"
 
 #define SLICE 1024          /* revocations of one transaction; ours: other certificates wait for it some 10 ms */
@@ -306,6 +307,7 @@ static void revoke_answer(struct keeper *k, struct job *job)
 		log_event(k->log, LOG_INFO, "certs_revoked", F_STR("kind", kinds[r->ask.kind]), F_BYTES("subject", r->ask.subject),
 		          F_INT("reason", r->ask.reason), F_INT("matched", r->result.matched),
 		          F_INT("revoked", r->result.revoked), F_BYTES("by", r->ask.by));
+	if (r->result.revoked > 0) crls_want(k);
 	answer(job, job->result);
 }
 

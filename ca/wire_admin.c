@@ -66,6 +66,14 @@ static const struct wire_field revocation_fields[] = {
 	WIRE_FIELD(wire_revocation, record, U64, 0, 0),
 	WIRE_FIELD(wire_revocation, by, TEXT, 0, STORE_BY_MAX),
 };
+static const struct wire_field crl_fields[] = {
+	WIRE_FIELD(wire_crl, number, U64, 0, 0),
+	WIRE_FIELD(wire_crl, count, U64, 0, 0),
+	WIRE_FIELD(wire_crl, this_update, I64, 0, 0),
+	WIRE_FIELD(wire_crl, next_update, I64, 0, 0),
+	WIRE_FIELD(wire_crl, issuer, RAW, 0, STORE_KEY_ID_LEN),
+	WIRE_FIELD(wire_crl, der, REST, 1, WIRE_CRL_MAX),
+};
 static const struct wire_field query_fields[] = {
 	WIRE_FIELD(wire_query, id, U64, 0, 0),
 	WIRE_FIELD(wire_query, q.serial, BYTES, 0, STORE_SERIAL_MAX),
@@ -158,6 +166,7 @@ ELEMENT(ban, wire_ban, ban_fields)
 WHOLE(revoke, wire_revoke, revoke_fields)
 WHOLE(revoked, wire_revoked, revoked_fields)
 ELEMENT(revocation, wire_revocation, revocation_fields)
+WHOLE(crl, wire_crl, crl_fields)
 WHOLE(query, wire_query, query_fields)
 WHOLE(get, wire_get, get_fields)
 WHOLE(list, wire_list, list_fields)

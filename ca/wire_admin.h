@@ -59,6 +59,17 @@ struct err wire_revocation_put(struct buf *out, const struct wire_revocation *m)
 struct err wire_revocation_take(struct bytes *in, struct wire_revocation *m);
 struct err wire_revocation_put_stored(struct buf *out, const struct store_revocation *r);
 
+#define WIRE_CRL_MAX (32 * 1024 * 1024) /* bytes; ours: some 700 000 entries */
+#define WIRE_MEMFD_MAX (WIRE_CRL_MAX + 256) /* the largest answer in a memfd */
+struct wire_crl { /* answer of ADMIN_CRL, in a memfd whose message has an empty body */
+	uint64_t number, count;    /* of entries */
+	int64_t this_update, next_update;
+	uint8_t issuer[STORE_KEY_ID_LEN];
+	struct bytes der;
+};
+struct err wire_crl_put(struct buf *out, const struct wire_crl *m);
+struct err wire_crl_take(struct bytes in, struct wire_crl *m);
+
 struct wire_query { uint64_t id; struct store_query q; };
 struct err wire_query_put(struct buf *out, const struct wire_query *m);
 struct err wire_query_take(struct bytes in, struct wire_query *m);

@@ -6,6 +6,7 @@ const struct cli_group cli_groups[] = {
 	{ "cert", "Certificates that were issued" },
 	{ "identity", "Bans: who gets no certificate any more" },
 	{ "ca", "The certificate authority" },
+	{ "crl", "The list of revoked certificates" },
 	{ "config", "The configuration file" },
 	{ "policy", "Rules: who gets what" },
 	{ NULL, NULL },
@@ -82,6 +83,11 @@ OPTIONS(out_options) = {
 };
 OPTIONS(ca_check_options) = {
 	{ "passphrase-file", 0, "FILE", NULL, false, "passphrase of an encrypted key" }, END,
+};
+OPTIONS(crl_options) = {
+	{ "der", 0, NULL, NULL, false, "DER instead of PEM" },
+	{ "out", 0, "FILE", NULL, false, "write to this file instead of standard output" },
+	END,
 };
 OPTIONS(ban_options) = {
 	{ "reason", 0, "TEXT", NULL, false, "why, for those who come later (required)" },
@@ -196,6 +202,15 @@ const struct cli_command cli_commands[] = {
 	  "signet ca check /etc/signet/ca\nsignet ca check ./new-ca --passphrase-file ./passphrase" },
 	{ "ca", "export-root", NULL, 0, 0, out_options, run_ca_export_root, "the roots as PEM",
 	  "Writes the root bundle: what clients need to trust this CA.\n", "signet ca export-root --out root-cert.pem" },
+
+	{ "crl", "show", NULL, 0, 0, NULL, run_crl_show, "number, times and size of the newest CRL",
+	  "Shows what the newest CRL of the signing key says about itself.  What is on it:\n"
+	  "signet cert list --revoked.\n",
+	  "signet crl show\nsignet crl export | openssl crl -noout -text" },
+	{ "crl", "export", NULL, 0, 0, crl_options, run_crl_export, "the newest CRL, for those who verify",
+	  "Writes the CRL.  There is a new one at once after a revocation, and after half of\n"
+	  "ca.crl_lifetime: publish it more often than that.\n",
+	  "signet crl export --out ca-crl.pem\nsignet crl export --der --out ca.crl" },
 
 	{ "config", "check", "FILE", 0, 1, NULL, run_config_check, "check a configuration file",
 	  "Checks the file as the daemon does at its start: keys, values, rules, and the files\n"

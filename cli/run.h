@@ -17,6 +17,8 @@ enum cli_exit run_cert_list(struct cli *c);
 enum cli_exit run_cert_show(struct cli *c);
 enum cli_exit run_cert_export(struct cli *c);
 enum cli_exit run_cert_revoke(struct cli *c);
+enum cli_exit run_crl_show(struct cli *c);
+enum cli_exit run_crl_export(struct cli *c);
 enum cli_exit run_identity_ban(struct cli *c);
 enum cli_exit run_identity_unban(struct cli *c);
 enum cli_exit run_identity_list(struct cli *c);

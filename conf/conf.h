@@ -71,6 +71,7 @@ struct conf {
 		conf_str key_type, key_encryption_key_file, directory, passphrase_file;
 		int64_t root_lifetime, signer_threads;
 		struct conf_list allow_spiffe_ids, allow_dns_names, allow_ip_ranges, reserved_names;
+		int64_t crl_lifetime;   /* seconds from one CRL's issue to its nextUpdate */
 		int64_t rate_per_front; /* certificates a second */
 	} ca;
 	struct {

@@ -106,6 +106,9 @@ static const struct schema_item top_items[] = {
 	  .help = "Patterns of DNS names that no workload certificate may hold, even if ca.allow_dns_names has them: whoever holds "
 		  "such a name can pose as the control plane. '*' matches within one label, '**' across labels. tls.names are "
 		  "always reserved too." },
+	{ "ca.crl_lifetime", SCHEMA_SECONDS, 10, 31 * DAY, "24h", AT(conf, ca.crl_lifetime),
+	  .help = "From the issue of a CRL to its nextUpdate. A new one is made after half of it, and at once after a revocation; "
+		  "whoever publishes it (signet crl export) should fetch it more often than that." },
 	{ "ca.rate_per_front", SCHEMA_NUMBER, 1, 1000000, "50000", AT(conf, ca.rate_per_front),
 	  .help = "Certificates a second that the key's process signs for one front; bounds what a front that was taken over can "
 		  "get before it is noticed." },

@@ -51,14 +51,15 @@ _signet()
 	esac
 	local known= options=
 	case "${words[*]}" in
-	'') known=' init request status version help completion token cert identity ca config policy' ;;
+	'') known=' init request status version help completion token cert identity ca crl config policy' ;;
 	token|'help token') known=' create list revoke' ;;
 	cert|'help cert') known=' list show export revoke' ;;
 	identity|'help identity') known=' ban unban list' ;;
 	ca|'help ca') known=' show check export-root' ;;
+	crl|'help crl') known=' show export' ;;
 	config|'help config') known=' check show reference' ;;
 	policy|'help policy') known=' test' ;;
-	help) known=' init request status version help completion token cert identity ca config policy' ;;
+	help) known=' init request status version help completion token cert identity ca crl config policy' ;;
 	completion) known=bash ;;
 	'identity ban'|'identity unban') known='spiffe_id key caller' ;;
 	'cert revoke') known='serial spiffe_id key rule caller' ;;
@@ -76,6 +77,7 @@ _signet()
 	'identity list'*) options=' --limit --page' ;;
 	'ca check'*) options=' --passphrase-file' ;;
 	'ca export-root'*) options=' --out' ;;
+	'crl export'*) options=' --der --out' ;;
 	'config reference'*) options=' --mdoc' ;;
 	'policy test'*) options=' --attr --method --id --csr --key-type --validity --impersonate --signer' ;;
 	esac

@@ -148,6 +148,10 @@ def bench(args):
     sign, verify = floor_us(1)
     print(f"floor at the start: verify {verify:.1f} us + sign {sign:.1f} us (openssl speed ecdsap256); again before each round\n")
     n, rounds = (2000, 1) if args.quick else (20000, 3)
+    if args.revoke:
+        with Signet(config) as signet:
+            print_revocation(signet, Load(signet, work), ec.token(claims))
+        return 0
     with Signet(config) as signet:
         load = Load(signet, work)
         es, rs = ec.token(claims), rsa.token(claims)
@@ -183,6 +187,30 @@ def bench(args):
     return 0
 
 
+def print_revocation(signet, load, token, count=100_000):
+    """All certificates of one identity, in one command; then until the CRL that names them all can be fetched."""
+    load.h2load(count, 4, 64, token)
+    before, start = cpu_us(signet), time.monotonic()
+    said = signet.signet("cert", "revoke", "spiffe_id", ID).stdout.strip()
+    revoked = time.monotonic()
+    while signet.metric("signet_crl_entries") < count:
+        time.sleep(0.01)
+    there = time.monotonic()
+    cpu = sum(cpu_us(signet).values()) - sum(before.values())
+    fetched = time.monotonic()
+    signet.signet("crl", "export", "--der", "--out", load.work / "crl")
+    size = (load.work / "crl").stat().st_size
+    print(f"{said}: {revoked - start:.2f} s; the CRL of {size} bytes {there - revoked:.2f} s later, fetched in {time.monotonic() - fetched:.2f} s; "
+          f"{cpu / count:.1f} us CPU for each")
+    load.h2load(2000, 4, 32, token)
+    before, start = cpu_us(signet), time.monotonic()
+    signet.signet("cert", "revoke", "serial", signet.api("GET", "/v1/certs?limit=1")["items"][0]["serial"])
+    while signet.metric("signet_crl_entries") == count:
+        time.sleep(0.002)
+    print(f"one more revoked: a CRL of all of them again {1000 * (time.monotonic() - start):.0f} ms after the command began "
+          f"({(sum(cpu_us(signet).values()) - sum(before.values())) / 1000:.0f} ms CPU)")
+
+
 def print_million(signet, load, token):
     have = int(signet.metric("signet_store_records"))
     first = median_run(load, lambda: load.h2load(20000, 4, 32, token), 20000, 3)
@@ -199,4 +227,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", action="store_true", help="instead: where the CPU of a certificate goes (needs linux-perf)")
     parser.add_argument("--quick", action="store_true", help="small counts, one round, no million records")
+    parser.add_argument("--revoke", action="store_true", help="only: revoke 100 000 certificates, and their CRL")
     sys.exit(bench(parser.parse_args()))

@@ -1,11 +1,14 @@
 """Revocation: through real sockets, from the command to the refusal."""
 import json
 import signal
+import subprocess
 
 import grpc
 import pytest
+from cryptography import x509
 
-from harness import Signet, certs_of, key_pem, make_csr, make_key, serial_hex
+from harness import Signet, certs_of, key_pem, make_csr, make_key, serial_hex, wait_for
+from test_brought import CA, LOW, ROOT, UPPER, bring, cacerts, hup, with_ca
 
 ID = "spiffe://example.org/vm/db1"
 REFUSED = (grpc.StatusCode.UNAUTHENTICATED, "request authenticate failure")
@@ -141,3 +144,107 @@ def test_it_outlives_a_kill():
         s.start()
         assert refusal(holder.renew) == REFUSED
         assert list(revocations(s)) == [holder.serial]
+
+
+# ---- the CRL ----
+
+def run(*args, **kw):
+    return subprocess.run(args, capture_output=True, text=True, timeout=30, **kw)
+
+
+def crl_of(signet):
+    return x509.load_pem_x509_crl(signet.api("GET", "/v1/crl")["pem"].encode())
+
+
+def number(signet):
+    return signet.api("GET", "/v1/crl")["number"]
+
+
+def crl_with(signet, serial):
+    """The first CRL that names it."""
+    wait_for(lambda: crl_of(signet).get_revoked_certificate_by_serial_number(int(serial, 16)) is not None)
+    return crl_of(signet)
+
+
+def test_after_a_revocation_the_crl_names_it(signet):
+    good, bad = Holder(signet, ID + "-good"), Holder(signet, ID + "-bad")
+    before = number(signet)
+    signet.signet("cert", "revoke", "serial", bad.serial, "--reason", "superseded")
+    crl = crl_with(signet, bad.serial)
+    assert number(signet) > before
+    entry = crl.get_revoked_certificate_by_serial_number(int(bad.serial, 16))
+    assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason == x509.ReasonFlags.superseded
+    assert crl.get_revoked_certificate_by_serial_number(int(good.serial, 16)) is None
+    root = certs_of(signet.roots())[0]
+    assert crl.issuer == root.subject and crl.is_signature_valid(root.public_key())
+    aki = crl.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    assert aki == root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    assert len(list(crl)) == signet.api("GET", "/v1/crl")["entries"] == signet.metric("signet_crl_entries")
+
+
+def test_openssl_and_gnutls_believe_it(signet, tmp_path):
+    good, bad = Holder(signet, ID + "-good"), Holder(signet, ID + "-bad")
+    signet.signet("cert", "revoke", "serial", bad.serial)
+    crl_with(signet, bad.serial)
+    root, pem, der, leaf = (tmp_path / n for n in ("root.pem", "crl.pem", "crl.der", "leaf.pem"))
+    root.write_text(signet.roots())
+    signet.signet("crl", "export", "--out", str(pem))
+    signet.signet("crl", "export", "--der", "--out", str(der))
+    for form, path in ("PEM", pem), ("DER", der):
+        r = run("openssl", "crl", "-inform", form, "-in", path, "-CAfile", root, "-noout", "-text")
+        assert "verify OK" in r.stderr and "X509v3 CRL Number" in r.stdout, r
+    assert run("certtool", "--verify-crl", "--load-ca-certificate", root, "--infile", pem).returncode == 0
+    for holder, said in (good, "OK"), (bad, "certificate revoked"):
+        leaf.write_text(holder.chain[0])
+        r = run("openssl", "verify", "-CAfile", root, "-CRLfile", pem, "-crl_check", leaf)
+        assert said in r.stdout + r.stderr, r
+        r = run("certtool", "--verify", "--load-ca-certificate", root, "--load-crl", pem, "--infile", leaf)
+        assert (r.returncode == 0) == (holder is good), r
+
+
+def test_the_command_shows_it(signet):
+    wait_for(lambda: signet.signet("crl", "show", check=False).returncode == 0)
+    assert f"CRL number {number(signet)}\n" in signet.signet("crl", "show").stdout
+    assert json.loads(signet.signet("crl", "show", "-o", "json").stdout)["number"] == number(signet)
+    assert signet.signet("crl", "export").stdout.startswith("-----BEGIN X509 CRL-----\n")
+    assert signet.signet("crl", "export", "--out", "/nowhere/crl.pem", check=False).returncode == 1
+
+
+def test_it_is_not_given_to_strangers(signet):
+    for path in "/crl", "/v1/crl":
+        assert signet.http(path)[0] == 404
+
+
+def test_it_is_made_anew_after_half_its_life_and_never_counts_back():
+    with Signet("ca: { crl_lifetime: 10s }\n") as s:
+        wait_for(lambda: s.admin("GET", "/v1/crl")[0] == 200)
+        first = number(s)
+        wait_for(lambda: number(s) > first, seconds=8)
+        s.stop(signal.SIGKILL)
+        last = first + 1
+        s.start()
+        wait_for(lambda: s.admin("GET", "/v1/crl")[0] == 200)
+        assert number(s) > last
+
+
+def test_each_ca_that_is_brought_signs_a_list_of_its_own():
+    other = CA("Next", ROOT)
+    with with_ca(cacerts(LOW, [LOW, UPPER], [ROOT])) as s:
+        def crl_by(ca):
+            wait_for(lambda: s.admin("GET", "/v1/crl")[0] == 200 and crl_of(s).issuer == ca.name)
+            assert crl_of(s).is_signature_valid(ca.key.public_key())
+            return crl_of(s)
+
+        def change(ca, chain):
+            bring(s.dir / "ca", cacerts(ca, chain, [ROOT]))
+            hup(s)
+            return crl_by(ca)
+        crl_by(LOW)
+        holder = Holder(s)
+        s.signet("cert", "revoke", "spiffe_id", ID)
+        crl_with(s, holder.serial)
+        last = number(s)
+        assert crl_by(LOW) and len(list(change(other, [other]))) == 0
+        assert refusal(holder.renew) == REFUSED, "who signs now does not matter"
+        assert [int(holder.serial, 16)] == [r.serial_number for r in change(LOW, [LOW, UPPER])]
+        assert number(s) > last

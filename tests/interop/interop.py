@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes  # noqa: E402
 from cryptography.hazmat.primitives.serialization import Encoding  # noqa: E402
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: E402
 
-from harness import Signet, key_pem, make_csr, make_key, now  # noqa: E402
+from harness import Signet, certs_of, key_pem, make_csr, make_key, now, serial_hex, wait_for  # noqa: E402
 from tokens import Issuer  # noqa: E402
 
 WORK = pathlib.Path(os.environ["INTEROP_WORK"])
@@ -96,6 +96,21 @@ def must_not(*command):
 
 # ---- certificates of every root and key type ----
 
+def revoke(s, leaf):
+    """The first CRL after the revocation of this certificate."""
+    number = s.api("GET", "/v1/crl")["number"]
+    s.signet("cert", "revoke", "serial", serial_hex(certs_of(leaf)[0]), "--reason", "keyCompromise")
+    wait_for(lambda: s.api("GET", "/v1/crl")["number"] > number)
+    return s.api("GET", "/v1/crl")["pem"]
+
+
+def crl_verify(at):
+    must("certtool", "--verify-crl", "--load-ca-certificate", at / "roots.pem", "--infile", at / "crl.pem")
+    command = ["openssl", "verify", "-x509_strict", "-CAfile", at / "roots.pem", "-CRLfile", at / "crl.pem", "-crl_check"]
+    must(*command, at / "leaf.pem")
+    must_not(*command, at / "revoked.pem")
+
+
 def collect(root, samples):
     """Starts a daemon with such a root, fills samples/ROOT-KEY/, and lets TLS clients at its port."""
     with Signet(f"ca:\n  key_type: {root}\n") as s:
@@ -108,6 +123,11 @@ def collect(root, samples):
             (at / "roots.pem").write_text(chain[-1])
             (at / "key.pem").write_bytes(key_pem(key))
             (at / "id").write_text(ID + "\n")
+        revoked = s.ask(make_csr(make_key(), ID), token=s.token(ID))[0]
+        crl = revoke(s, revoked)
+        for kind in KEYS:
+            (samples / f"{root}-{kind}" / "revoked.pem").write_text(revoked)
+            (samples / f"{root}-{kind}" / "crl.pem").write_text(crl)
         anchors = samples / f"{root}-p256" / "roots.pem"
         check(f"openssl s_client: serving certificate under a {root} root", openssl_client, s.port, anchors)
         check(f"gnutls-cli: serving certificate under a {root} root", gnutls_client, s.port, anchors)
@@ -171,6 +191,7 @@ def verifiers():
         (at / "stranger.pem").write_text(roots[others[0]] if others else "")
     by_root("openssl verify -x509_strict", samples, openssl_verify)
     by_root("GnuTLS certtool --verify", samples, gnutls_verify)
+    by_root("CRL: openssl verify -crl_check, certtool --verify-crl", samples, crl_verify)
     tool("go verifiers", WORK / "interop-go", "verify", samples)
     tool("rust verifiers", WORK / "interop-rust", "verify", samples)
     tool("python verifiers", pathlib.Path(os.environ["INTEROP_VENV"]) / "bin/python", HERE / "verify.py", samples)

@@ -22,7 +22,7 @@ import (
 
 // sample is one directory of tests/interop/interop.py: ROOT-KEY/{leaf,key,roots,stranger}.pem, id
 type sample struct {
-	name                       string
+	name, dir                  string
 	leaf, key, roots, stranger []byte
 	id                         string
 }
@@ -36,7 +36,7 @@ func samples(dir string) ([]sample, error) {
 	var out []sample
 	for _, name := range names {
 		at := filepath.Dir(name)
-		s := sample{name: filepath.Base(at)}
+		s := sample{name: filepath.Base(at), dir: at}
 		var id []byte
 		for file, to := range map[string]*[]byte{"leaf.pem": &s.leaf, "key.pem": &s.key, "roots.pem": &s.roots, "stranger.pem": &s.stranger, "id": &id} {
 			if *to, err = os.ReadFile(filepath.Join(at, file)); err != nil {
@@ -59,7 +59,8 @@ func verify(dir string) error {
 		name string
 		run  func(sample) error
 	}{
-		{"crypto/x509", goVerify}, {"go-spiffe", spiffeVerify}, {"go-spiffe mTLS", spiffeHandshake}, {"zlint", zlintAll},
+		{"crypto/x509", goVerify}, {"crypto/x509 CRL", func(s sample) error { return crlVerify(s.dir) }},
+		{"go-spiffe", spiffeVerify}, {"go-spiffe mTLS", spiffeHandshake}, {"zlint", zlintAll},
 	}
 	for _, v := range verifiers {
 		byRoot := map[string][]error{}

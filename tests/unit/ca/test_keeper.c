@@ -283,6 +283,7 @@ static void test_a_ban_of_open_outcome_holds(void **state)
 	world_open(&w, CONF);
 	m = request(&w, 1);
 	issue_ok(&w, &m);
+	while (atomic_load(&w.metrics->value[M_CRL_NEXT_UPDATE]) == 0) usleep(200); /* that write is not to fail */
 	atomic_store(&failing_headers, 1);
 	assert_int_equal(ban(&w, STORE_BAN_CALLER, TEXT("caller")), ERR_UNKNOWN);
 	atomic_store(&failing_headers, 0);

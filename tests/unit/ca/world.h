@@ -149,7 +149,7 @@ static struct err got_list(void *self, struct chan_msg *m)
 	struct bytes content;
 
 	TRY(got_answer(self, m));
-	TRY(chan_memfd_map(m->fd, WIRE_LIST_MAX, &content));
+	TRY(chan_memfd_map(m->fd, WIRE_MEMFD_MAX, &content));
 	assert_true(content.len <= sizeof(a->body));
 	memcpy(a->body, content.data, a->body_len = content.len);
 	(void)munmap((void *)(uintptr_t)content.data, content.len);
