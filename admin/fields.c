@@ -66,7 +66,7 @@ struct err field_limit(const struct api_request *r, uint32_t *out)
 	return OK;
 }
 
-static const char *const ban_kinds[] = { "", "spiffe_id", "key", "caller" };
+static const char *const ban_kinds[] = { "", "spiffe_id", "key", "caller", "node" };
 
 struct err field_ban_kind(struct bytes name, uint8_t *out)
 {
@@ -75,7 +75,7 @@ struct err field_ban_kind(struct bytes name, uint8_t *out)
 		*out = i;
 		return OK;
 	}
-	FAIL(ERR_INVALID_ARGUMENT, "admin: kind must be spiffe_id, key or caller");
+	FAIL(ERR_INVALID_ARGUMENT, "admin: kind must be spiffe_id, key, caller or node");
 }
 
 const char *field_ban_name(uint8_t kind)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "ca/wire.h"
 #include "csr/spiffe.h"
 
 /* Sorted by kind, then subject: bans are few and change seldom, questions are many. */
@@ -144,7 +145,8 @@ bool bans_hit(struct bans *b, const struct bans_question *q)
 	if (b->count > 0) {
 		/* the caller of a client certificate is its SPIFFE ID */
 		hit = is_banned(b, STORE_BAN_SPIFFE_ID, q->spiffe_id) || is_banned(b, STORE_BAN_SPIFFE_ID, q->caller) ||
-		      is_banned(b, STORE_BAN_CALLER, q->caller) || key_is_banned(b, q->key_hash) || key_is_banned(b, q->peer_hash);
+		      is_banned(b, STORE_BAN_SPIFFE_ID, q->own_id) || is_banned(b, STORE_BAN_CALLER, q->caller) ||
+		      is_banned(b, STORE_BAN_NODE, q->node) || key_is_banned(b, q->key_hash) || key_is_banned(b, q->peer_hash);
 	}
 	pthread_rwlock_unlock(&b->lock);
 	return hit;
@@ -167,6 +169,8 @@ struct err bans_subject_check(enum store_ban_kind kind, struct bytes subject)
 	if (subject.len == 0 || subject.len > STORE_TEXT_MAX || bytes_has_nul(subject))
 		FAIL(ERR_INVALID_ARGUMENT, "keeper: a ban's subject is empty, too long, or has a NUL");
 	if (kind == STORE_BAN_SPIFFE_ID) return spiffe_id_parse(subject, NULL, NULL);
+	if (kind == STORE_BAN_NODE && subject.len > WIRE_NODE_MAX)
+		FAIL(ERR_INVALID_ARGUMENT, "keeper: a node's name has at most 253 bytes");
 	if (kind != STORE_BAN_KEY) return OK;
 	for (size_t i = 0; i < subject.len; i++)
 		if ((subject.data[i] < '0' || subject.data[i] > '9') && (subject.data[i] < 'a' || subject.data[i] > 'f'))

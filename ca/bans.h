@@ -19,14 +19,16 @@ size_t bans_count(struct bans *b);
 
 struct bans_question {
 	struct bytes spiffe_id, caller;
+	struct bytes own_id, node; /* empty: none is known */
 	const uint8_t *key_hash;  /* SHA-256 of the SPKI */
 	const uint8_t *peer_hash; /* the same of the client certificate that asks; NULL if none does */
 };
 /* A banned key gets no certificate and cannot ask for another key's; a banned SPIFFE ID gets none and cannot, as a caller, ask
- * for another ID's. */
+ * for another ID's, by certificate or by token; nothing is issued for a token that is bound to a banned node. */
 bool bans_hit(struct bans *b, const struct bans_question *q);
 
-/* A subject that a ban may have: a SPIFFE ID, 64 lower-case hex digits, or a caller's text.  INVALID_ARGUMENT otherwise. */
+/* A subject that a ban may have: a SPIFFE ID, 64 lower-case hex digits, a caller's text, a node's name.  INVALID_ARGUMENT
+ * otherwise. */
 struct err bans_subject_check(enum store_ban_kind kind, struct bytes subject);
 
 #endif

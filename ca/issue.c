@@ -18,7 +18,7 @@ struct names {
 static bool banned(struct keeper *k, const struct job *job)
 {
 	struct bans_question q = { .spiffe_id = job->issue.spiffe_id, .caller = job->issue.caller,
-				   .key_hash = job->record.key_hash };
+				   .own_id = job->issue.own_id, .node = job->issue.node, .key_hash = job->record.key_hash };
 
 	if (job->issue.evidence == STORE_BY_MTLS) q.peer_hash = job->issue.evidence_hash;
 	return bans_hit(k->bans, &q);

@@ -14,6 +14,7 @@
 #define WIRE_VERSION 1
 #define WIRE_CALLER_MAX SPIFFE_ID_MAX /* bytes of the caller's id; over mTLS it is a SPIFFE ID */
 #define WIRE_NAME_MAX 64       /* bytes of a rule's or issuer's name */
+#define WIRE_NODE_MAX 253      /* bytes of a node's name (RFC 1123, as Kubernetes has it) */
 #define WIRE_NAMES_MAX 16      /* DNS and IP names of one request */
 #define WIRE_TAG_DNS 2         /* GeneralName, RFC 5280 s4.2.1.6 */
 #define WIRE_TAG_IP 7
@@ -51,6 +52,8 @@ struct wire_issue { /* FRONT_ISSUE */
 	uint32_t lifetime;         /* seconds */
 	uint8_t evidence_hash[STORE_HASH_LEN]; /* SHA-256 of the token (a join token is spent with the record) or the peer's SPKI */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
+	struct bytes own_id;       /* a proxy that asks for another: its own SPIFFE ID, if its rule says one; else empty */
+	struct bytes node;         /* the node that the token is bound to; else empty */
 	struct bytes peer_serial;  /* mTLS: of the client certificate that asks; else empty */
 	uint8_t name_count;
 	struct wire_name names[WIRE_NAMES_MAX];

@@ -34,12 +34,12 @@ static const struct wire_field cursor_fields[] = {
 };
 static const struct wire_field subject_fields[] = {
 	WIRE_FIELD(wire_subject, id, U64, 0, 0),
-	WIRE_FIELD(wire_subject, kind, U8, 0, STORE_BAN_CALLER),
+	WIRE_FIELD(wire_subject, kind, U8, 0, STORE_BAN_NODE),
 	WIRE_FIELD(wire_subject, subject, TEXT, 1, STORE_TEXT_MAX),
 };
 static const struct wire_field ban_fields[] = {
 	WIRE_FIELD(wire_ban, id, U64, 0, 0),
-	WIRE_FIELD(wire_ban, kind, U8, STORE_BAN_SPIFFE_ID, STORE_BAN_CALLER),
+	WIRE_FIELD(wire_ban, kind, U8, STORE_BAN_SPIFFE_ID, STORE_BAN_NODE),
 	WIRE_FIELD(wire_ban, subject, TEXT, 1, STORE_TEXT_MAX),
 	WIRE_FIELD(wire_ban, reason, TEXT, 0, STORE_WHY_MAX),
 	WIRE_FIELD(wire_ban, by, TEXT, 0, STORE_BY_MAX),

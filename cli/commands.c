@@ -183,9 +183,10 @@ const struct cli_command cli_commands[] = {
 
 	{ "identity", "ban", "KIND SUBJECT", 2, 2, ban_options, run_identity_ban, "issue nothing to it any more",
 	  "From now on nothing is issued to this subject, whatever policy says; a certificate\n"
-	  "that is out stays valid until it ends, or until `signet cert revoke`.  KIND is spiffe_id (SUBJECT is the ID),\n"
-	  "key (hex SHA-256 of the public key, as `signet cert show` prints it) or caller (as\n"
-	  "the records name it).\n",
+	  "that is out stays valid until it ends, or until `signet cert revoke`.  KIND is\n"
+	  "spiffe_id (SUBJECT is the ID), key (hex SHA-256 of the public key, as `signet cert\n"
+	  "show` prints it), caller (as the records name it) or node (the Kubernetes node that a\n"
+	  "token is bound to).\n",
 	  "signet identity ban spiffe_id spiffe://example.org/vm/db1 --reason 'stolen laptop'\n"
 	  "signet identity ban key 9f86d081884c7d65... --reason 'key in a public repository'" },
 	{ "identity", "unban", "KIND SUBJECT", 2, 2, NULL, run_identity_unban, "take a ban back",

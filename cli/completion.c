@@ -92,7 +92,7 @@ static void put_words(FILE *out)
 	put_commands_of(out, NULL);
 	for (const struct cli_group *g = cli_groups; g->name != NULL; g++) fprintf(out, " %s", g->name);
 	fputs("' ;;\n\tcompletion) known=bash ;;\n", out);
-	fputs("\t'identity ban'|'identity unban') known='spiffe_id key caller' ;;\n", out);
+	fputs("\t'identity ban'|'identity unban') known='spiffe_id key caller node' ;;\n", out);
 	fputs("\t'cert revoke') known='serial spiffe_id key rule caller' ;;\n\tesac\n\tcase \"${words[*]}\" in\n", out);
 	for (size_t i = 0; i < cli_command_count; i++) {
 		const struct cli_command *c = &cli_commands[i];

@@ -118,8 +118,8 @@ static enum cli_exit check_subject(const struct cli *c, const char **kind)
 
 	*kind = strcmp(c->args[0], "spiffe-id") == 0 ? "spiffe_id" : c->args[0];
 	if (strcmp(*kind, "spiffe_id") == 0) return check_id(c, "SUBJECT", subject);
-	if (strcmp(*kind, "caller") == 0) return CLI_OK;
-	if (strcmp(*kind, "key") != 0) return cli_fail(c, CLI_USAGE, "KIND is spiffe_id, key or caller, not %s", *kind);
+	if (strcmp(*kind, "caller") == 0 || strcmp(*kind, "node") == 0) return CLI_OK;
+	if (strcmp(*kind, "key") != 0) return cli_fail(c, CLI_USAGE, "KIND is spiffe_id, key, caller or node, not %s", *kind);
 	if (strlen(subject) == 64 && strspn(subject, "0123456789abcdef") == 64) return CLI_OK;
 	return cli_fail(c, CLI_USAGE, "a key is named by 64 lower-case hex digits: key_hash of `signet cert show`");
 }

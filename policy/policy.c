@@ -156,6 +156,21 @@ static struct err choose_issuer(struct decision *d, struct policy_grant *grant)
 	DENY(d, " is not allowed; denied\n");
 }
 
+static struct template_source source_of(const struct decision *d)
+{
+	return (struct template_source){ .trust_domain = conf_text(d->conf, d->conf->trust_domain), .caller = d->caller };
+}
+
+/* A rule of proxies need not say what they are themselves. */
+static void note_own(const struct decision *d, struct policy_grant *grant)
+{
+	const struct template_source source = source_of(d);
+	const char *text = conf_text(d->conf, d->rule->spiffe_id);
+	struct template_failure failure;
+
+	if (text[0] == '\0' || !policy_fill_spiffe_id(&source, text, grant->own_id, &failure)) grant->own_id[0] = '\0';
+}
+
 /* The ID asked for in place of the caller's own: a right of the rule, and never outside our trust domain (Istio does not
  * compare it: facts/istio.md 1, node authorizer). */
 static struct err impersonate(struct decision *d, struct policy_grant *grant)
@@ -169,6 +184,7 @@ static struct err impersonate(struct decision *d, struct policy_grant *grant)
 	if (problem == NULL) {
 		memcpy(grant->spiffe_id, asked.data, asked.len);
 		grant->spiffe_id[asked.len] = '\0';
+		note_own(d, grant);
 		return OK; /* and none of the names: they are the caller's own */
 	}
 	tell(d, ": matches, but %s, ", problem);
@@ -194,7 +210,7 @@ static struct err fill_names(struct decision *d, const struct template_source *s
 
 static struct err fill_own(struct decision *d, struct policy_grant *grant)
 {
-	const struct template_source source = { .trust_domain = conf_text(d->conf, d->conf->trust_domain), .caller = d->caller };
+	const struct template_source source = source_of(d);
 	const char *text = conf_text(d->conf, d->rule->spiffe_id);
 	struct template_failure failure;
 	if (!policy_fill_spiffe_id(&source, text, grant->spiffe_id, &failure)) {
@@ -229,6 +245,7 @@ static void tell_grant(struct decision *d, const struct policy_grant *grant)
 static struct err rule_grant(struct decision *d, struct policy_grant *grant)
 {
 	bool other = d->req->impersonate != NULL && d->req->impersonate[0] != '\0';
+	grant->own_id[0] = '\0';
 	grant->name_count = 0; /* the rest of it is written below; it is large, so it is not cleared */
 	tell_rule(d);
 	if (d->rule->deny) DENY(d, ": matches and denies\n");

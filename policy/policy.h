@@ -60,6 +60,7 @@ struct policy_name {
 /* What policy allows; the only source of names in a certificate. */
 struct policy_grant {
 	char spiffe_id[SPIFFE_ID_MAX + 1];
+	char own_id[SPIFFE_ID_MAX + 1]; /* with impersonation: what the rule would give the caller itself; "": nothing */
 	int64_t lifetime;            /* seconds, clamped by the rule, never above cert.max_lifetime */
 	const char *rule, *issuer;   /* borrowed from the conf; issuer "default" is Signet's own CA */
 	uint8_t name_count;

@@ -336,11 +336,14 @@ static void on_issued(void *user, const struct link_answer *a)
 static struct err submit(struct request *r, const struct policy_grant *grant, const struct csr *csr)
 {
 	static const uint8_t evidence[] = { STORE_BY_NONE, STORE_BY_JWT, STORE_BY_MTLS, STORE_BY_JOIN_TOKEN };
+	const char *node = caller_get(r->identity->caller, "k8s.node");
 	struct wire_issue m = { .lifetime = (uint32_t)grant->lifetime, .spiffe_id = bytes_str(grant->spiffe_id),
 		                .caller = bytes_str(caller_id(r->identity->caller)), .rule = bytes_str(grant->rule),
 		                .issuer = bytes_str(grant->issuer), .spki = csr_key(csr)->spki, .name_count = grant->name_count };
 
 	m.evidence = evidence[caller_kind(r->identity->caller)];
+	m.own_id = bytes_str(grant->own_id);
+	m.node = bytes_str(node == NULL || strlen(node) > WIRE_NODE_MAX ? "" : node);
 	m.peer_serial = BYTES(r->identity->serial, r->identity->serial_len);
 	memcpy(m.evidence_hash, r->identity->evidence_hash, sizeof(m.evidence_hash));
 	for (size_t i = 0; i < grant->name_count; i++) {

@@ -102,10 +102,10 @@ struct err store_batch_token_revoke(struct store_batch *b, const char *id);
 struct err store_batch_token_expire(struct store_batch *b, int64_t before, size_t max, size_t *dropped);
 
 /* Bans. */
-enum store_ban_kind { STORE_BAN_SPIFFE_ID = 1, STORE_BAN_KEY = 2, STORE_BAN_CALLER = 3 };
+enum store_ban_kind { STORE_BAN_SPIFFE_ID = 1, STORE_BAN_KEY = 2, STORE_BAN_CALLER = 3, STORE_BAN_NODE = 4 };
 struct store_ban {
 	enum store_ban_kind kind;
-	char subject[STORE_TEXT_MAX + 1]; /* the ID, the hex key hash, or the caller text */
+	char subject[STORE_TEXT_MAX + 1]; /* the ID, the hex key hash, the caller text, the node's name */
 	char reason[STORE_WHY_MAX + 1];
 	char by[STORE_BY_MAX + 1];
 	int64_t since; /* Unix seconds */

@@ -61,7 +61,7 @@ _signet()
 	policy|'help policy') known=' test' ;;
 	help) known=' init request status version help completion token cert identity ca crl config policy' ;;
 	completion) known=bash ;;
-	'identity ban'|'identity unban') known='spiffe_id key caller' ;;
+	'identity ban'|'identity unban') known='spiffe_id key caller node' ;;
 	'cert revoke') known='serial spiffe_id key rule caller' ;;
 	esac
 	case "${words[*]}" in

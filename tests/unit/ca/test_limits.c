@@ -257,6 +257,32 @@ static void test_bans_hold_for_who_asks_too(void **state)
 	assert_true(bans_hit(b, &q));
 }
 
+/* With a token, its caller is no SPIFFE ID: what the rule would give the proxy itself is asked, and the node of the token. */
+static void test_bans_hold_for_proxies_and_nodes_with_tokens(void **state)
+{
+	AUTO(bans) struct bans *b = NULL;
+	uint8_t key[32] = { 1 };
+	struct bans_question q = { .spiffe_id = TEXT("spiffe://example.org/a"), .caller = TEXT("cluster|sa"), .key_hash = key,
+				   .own_id = TEXT("spiffe://example.org/proxy"), .node = TEXT("node-1") };
+	bool added;
+
+	(void)state;
+	MUST(bans_new(&b));
+	MUST(bans_add(b, STORE_BAN_NODE, TEXT("node-10"), &added));
+	MUST(bans_add(b, STORE_BAN_CALLER, TEXT("node-1"), &added));
+	MUST(bans_add(b, STORE_BAN_NODE, TEXT("cluster|sa"), &added));
+	MUST(bans_add(b, STORE_BAN_CALLER, q.own_id, &added));
+	assert_false(bans_hit(b, &q));
+	MUST(bans_add(b, STORE_BAN_NODE, q.node, &added));
+	assert_true(bans_hit(b, &q));
+	q.node = BYTES_NONE;
+	assert_false(bans_hit(b, &q));
+	MUST(bans_add(b, STORE_BAN_SPIFFE_ID, q.own_id, &added));
+	assert_true(bans_hit(b, &q));
+	q.own_id = BYTES_NONE;
+	assert_false(bans_hit(b, &q));
+}
+
 static const struct { enum store_ban_kind kind; const char *subject; bool good; } subjects[] = {
 	{ STORE_BAN_SPIFFE_ID, "spiffe://example.org/a", true },
 	{ STORE_BAN_SPIFFE_ID, "example.org/a", false },
@@ -267,6 +293,8 @@ static const struct { enum store_ban_kind kind; const char *subject; bool good; 
 	{ STORE_BAN_KEY, "sha256:00", false },
 	{ STORE_BAN_CALLER, "system:serviceaccount:a:b", true },
 	{ STORE_BAN_CALLER, "", false },
+	{ STORE_BAN_NODE, "ip-10-0-0-1.example.internal", true },
+	{ STORE_BAN_NODE, "", false },
 };
 
 static void test_a_ban_that_could_never_hit_is_refused(void **state)
@@ -289,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_rate_holds_one_second_and_fills_steadily),
 		cmocka_unit_test(test_bans_hit_exactly_what_they_name),
 		cmocka_unit_test(test_bans_hold_for_who_asks_too),
+		cmocka_unit_test(test_bans_hold_for_proxies_and_nodes_with_tokens),
 		cmocka_unit_test(test_a_ban_that_could_never_hit_is_refused),
 	};
 

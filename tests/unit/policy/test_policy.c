@@ -268,9 +268,28 @@ static void impersonation_takes_no_names_of_the_caller(void **state)
 	const struct policy_request own = { 0 }, other = { .impersonate = "spiffe://example.org/pod" };
 	assert_int_equal(policy_decide(c, who, &own, &grant).code, ERR_OK);
 	assert_int_equal(grant.name_count, 1);
+	assert_string_equal(grant.own_id, "");
 	assert_int_equal(policy_decide(c, who, &other, &grant).code, ERR_OK);
 	assert_int_equal(grant.name_count, 0);
 	assert_string_equal(grant.spiffe_id, "spiffe://example.org/pod");
+	assert_string_equal(grant.own_id, "spiffe://example.org/a");
+}
+
+static void a_proxy_whose_rule_names_it_not_has_no_own_id(void **state)
+{
+	static const char *const bodies[] = { "", "spiffe_id: 'spiffe://example.org/{claim.missing}', " };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		char yaml[512];
+		snprintf(yaml, sizeof(yaml), RULE("%simpersonate: ['spiffe://example.org/**']"), bodies[i]);
+		AUTO(conf) struct conf *c = conf_of(yaml);
+		AUTO(caller) struct caller *who = caller_of(NOBODY);
+		struct policy_grant grant;
+		const struct policy_request other = { .impersonate = "spiffe://example.org/pod" };
+		memset(&grant, 'x', sizeof(grant));
+		assert_int_equal(policy_decide(c, who, &other, &grant).code, ERR_OK);
+		assert_string_equal(grant.own_id, "");
+	}
 }
 
 /* ---- patterns ---- */
@@ -515,6 +534,7 @@ int main(void)
 		cmocka_unit_test(chooses_the_lifetime),
 		cmocka_unit_test(decides_on_the_request),
 		cmocka_unit_test(impersonation_takes_no_names_of_the_caller),
+		cmocka_unit_test(a_proxy_whose_rule_names_it_not_has_no_own_id),
 		cmocka_unit_test(globs_as_documented),
 		cmocka_unit_test(globs_of_dns_names),
 		cmocka_unit_test(glob_equals_its_definition_on_all_short_words),

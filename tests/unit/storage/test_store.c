@@ -378,7 +378,7 @@ static void bans_out_of_bounds_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct store_batch *b;
-	struct store_ban bad[] = { ban(0, "x"), ban(4, "x"), ban(STORE_BAN_KEY, ""), ban(STORE_BAN_KEY, "x"),
+	struct store_ban bad[] = { ban(0, "x"), ban(5, "x"), ban(STORE_BAN_KEY, ""), ban(STORE_BAN_KEY, "x"),
 		                   ban(STORE_BAN_KEY, "x"), ban(STORE_BAN_KEY, "x") };
 
 	memset(bad[3].subject, 'a', sizeof(bad[3].subject)); /* texts that do not end */
