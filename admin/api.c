@@ -112,6 +112,16 @@ static struct err ask_unban(const struct api_request *r, struct buf *out)
 	return wire_subject_put(out, &m);
 }
 
+static struct err ask_ca_import(const struct api_request *r, struct buf *out)
+{
+	struct wire_ca_import m = { .id = r->id, .by = bytes_str(r->by) };
+
+	TRY(field_known(r->body, (const char *const[]){ "chain_pem", "roots_pem", NULL }));
+	TRY(field_text(r->body, "chain_pem", WIRE_CA_PEM_MAX, &m.chain));
+	TRY(field_text(r->body, "roots_pem", WIRE_CA_PEM_MAX, &m.roots));
+	return wire_ca_import_put(out, &m);
+}
+
 /* ---- answers ---- */
 
 static struct err answer_none(const struct conf *conf, struct bytes body, json_t **out)
@@ -148,6 +158,16 @@ static struct err answer_roots(const struct conf *conf, struct bytes body, json_
 	TRY(wire_roots_take(body, &m));
 	*out = json_pack("{si ss% ss%}", "seq", (int)m.seq, "chain_pem", m.chain_pem.len ? (const char *)m.chain_pem.data : "",
 	                 m.chain_pem.len, "roots_pem", m.roots_pem.data, m.roots_pem.len);
+	return OK;
+}
+
+static struct err answer_csr(const struct conf *conf, struct bytes body, json_t **out)
+{
+	AUTO(buf) struct buf pem = { .max = 16 * 1024 };
+
+	(void)conf;
+	TRY(pem_put(&pem, "CERTIFICATE REQUEST", body));
+	*out = json_pack("{ss%}", "csr_pem", pem.data, pem.len);
 	return OK;
 }
 
@@ -294,6 +314,8 @@ static struct err answer_cert(const struct conf *conf, struct bytes body, json_t
 static const struct api_operation operations[] = {
 	{ "GET", "/v1/status", ADMIN_STATUS, ask_get, answer_status },
 	{ "GET", "/v1/roots", ADMIN_ROOTS, ask_get, answer_roots },
+	{ "POST", "/v1/ca/csr", ADMIN_CA_CSR, ask_get, answer_csr },
+	{ "POST", "/v1/ca/import", ADMIN_CA_IMPORT, ask_ca_import, answer_none },
 	{ "GET", "/v1/tokens", ADMIN_TOKEN_LIST, ask_page, answer_tokens },
 	{ "POST", "/v1/tokens", ADMIN_TOKEN_CREATE, ask_token_create, answer_token },
 	{ "DELETE", "/v1/tokens/:id", ADMIN_TOKEN_REVOKE, ask_token_revoke, answer_none },

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
+#include "ca/import.h"
 #include "ca/revoke.h"
 #include "der/base64.h"
 #include "key/key.h"
@@ -326,6 +327,8 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ R, ADMIN_BAN_LIST, 14, 14 + WIRE_CURSOR_MAX, false, on_ban_list, R },
 	{ R, ADMIN_CERT_REVOKE, 17, TEXT_MESSAGE_MAX, false, revoke_on_request, R },
 	{ R, ADMIN_CRL, 16, 16, false, on_crl, R },
+	{ R, ADMIN_CA_CSR, 16, 16, false, import_on_csr, R },
+	{ R, ADMIN_CA_IMPORT, 20, 1024 + 2 * WIRE_CA_PEM_MAX, false, import_on_chain, R },
 	{ R, ADMIN_REVOCATION_LIST, 14, 14 + WIRE_CURSOR_MAX, false, on_revocation_list, R },
 };
 

@@ -12,6 +12,7 @@ void brought_free(struct brought *b)
 	if (b == NULL) return;
 	hsm_key_free(b->key);
 	buf_wipe(&b->der);
+	buf_free(&b->blob);
 	free(b);
 }
 
@@ -49,6 +50,15 @@ void brought_warn(struct checking *c, enum ca_file file, const char *fmt, ...)
 static bool has(const struct checking *c, enum ca_file file)
 {
 	return c->files->text[file].len > 0;
+}
+
+static struct err choose_imported(struct checking *c)
+{
+	c->b->layout = "imported";
+	c->cert_file = c->chain_file = c->key_file = CA_FILE_IMPORTED;
+	c->roots_file = CA_FILE_IMPORTED_ROOTS;
+	if (has(c, c->cert_file)) return OK;
+	return brought_refuse(c, c->cert_file, "it is empty", "give the certificate that the parent signed");
 }
 
 static struct err choose_layout(struct checking *c)
@@ -201,10 +211,14 @@ static struct err take_key(struct checking *c)
 	struct err e;
 
 	if (passphrase.len > 0 && passphrase.data[passphrase.len - 1] == '\n') passphrase.len--;
-	e = hsm_key_from_pem(c->files->text[c->key_file], passphrase, &pkcs8);
-	if (e.code == ERR_OK) e = hsm_key_load(buf_view(&pkcs8), c->o->threads, &c->b->key);
+	e = c->o->pkcs8.len > 0 ? OK : hsm_key_from_pem(c->files->text[c->key_file], passphrase, &pkcs8);
+	if (e.code == ERR_OK)
+		e = hsm_key_load(c->o->pkcs8.len > 0 ? c->o->pkcs8 : buf_view(&pkcs8), c->o->threads, &c->b->key);
 	if (e.code != ERR_OK) return refuse_key(c, e);
 	if (bytes_equal(hsm_key_spki(c->b->key), c->signer->cert.key.spki)) return OK;
+	if (c->o->pkcs8.len > 0)
+		return brought_refuse_cert(c, c->signer, "it is not for the key of the request",
+			"put the certificate first that answers the newest signet ca csr");
 	return brought_refuse(c, c->key_file, "it is not the key of the signing certificate",
 	                      "bring the pair that belongs together; the signing certificate must be the first of its file");
 }
@@ -254,7 +268,7 @@ static void warn_left_out(struct checking *c)
 
 static struct err check_all(struct checking *c)
 {
-	TRY(choose_layout(c));
+	TRY(c->o->pkcs8.len > 0 ? choose_imported(c) : choose_layout(c));
 	TRY(key_verifier_new(&c->verifier));
 	TRY(take_certs(c));
 	TRY(take_key(c));

@@ -26,6 +26,7 @@ struct brought_report { /* for humans: "cert-chain.pem: what is wrong: what to d
 struct brought_options {
 	int64_t now;              /* Unix seconds */
 	unsigned threads;         /* hsm_key_load() */
+	struct bytes pkcs8;       /* the key, of a certificate that is imported (CA_FILE_IMPORTED); empty: it is in the files */
 	const char *trust_domain; /* NULL: whatever the certificate says */
 };
 
@@ -41,6 +42,7 @@ struct brought { /* views point into `der` */
 	int64_t not_after;        /* earliest end of signer, chain and their root */
 	int64_t root_not_after;
 	struct buf der;
+	struct buf blob;          /* of an imported one: its key wrapped, set by whoever imports; else empty */
 };
 
 /* INVALID_ARGUMENT: refused, report->problem says why; INTERNAL, RESOURCE_EXHAUSTED: it could not be judged. */

@@ -95,6 +95,9 @@ static struct err rules_signer(struct checking *c)
 	if (cert->ski.len != 0 && cert->ski.len != KEY_SKI_LEN)
 		return brought_refuse_cert(c, c->signer, "its subject key identifier is not 20 octets long",
 			"have it issued anew with one of 20 octets");
+	if (cert->ski.len == 0)
+		brought_warn(c, c->signer->file, "certificate %u has no subject key identifier: strict verifiers (openssl verify "
+		             "-x509_strict, Python) refuse what it signs", c->signer->number);
 	if (c->o->trust_domain == NULL || cert->uri_count == 0) return OK;
 	if (spiffe_id_parse(cert->uri, &domain, NULL).code == ERR_OK && bytes_is(domain, c->o->trust_domain)) return OK;
 	return brought_refuse_cert(c, c->signer, "it names another trust domain than the configuration",

@@ -7,6 +7,7 @@ static const char *const names[CA_FILE_COUNT] = {
 	[CA_FILE_CERT] = "ca-cert.pem", [CA_FILE_KEY] = "ca-key.pem",   [CA_FILE_CHAIN] = "cert-chain.pem",
 	[CA_FILE_ROOTS] = "root-cert.pem", [CA_FILE_CRL] = "ca-crl.pem", [CA_FILE_TLS_CERT] = "tls.crt",
 	[CA_FILE_TLS_KEY] = "tls.key",  [CA_FILE_TLS_ROOTS] = "ca.crt", [CA_FILE_PASSPHRASE] = "the passphrase file",
+	[CA_FILE_IMPORTED] = "the imported chain", [CA_FILE_IMPORTED_ROOTS] = "the imported roots",
 };
 
 const char *ca_file_name(enum ca_file file)

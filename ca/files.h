@@ -17,6 +17,8 @@ enum ca_file {
 	CA_FILE_TLS_KEY,    /* tls.key */
 	CA_FILE_TLS_ROOTS,  /* ca.crt */
 	CA_FILE_PASSPHRASE, /* of the key; not in the directory: ca.passphrase_file */
+	CA_FILE_IMPORTED,   /* signet ca import: the signing certificate and the chain */
+	CA_FILE_IMPORTED_ROOTS,
 	CA_FILE_COUNT
 };
 #define CA_FILES_MAX (60 * 1024)  /* bytes of all together, encoded; ours: they fit into a pipe at once */

@@ -66,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	WHOLE(23, revoked, wire_revoked)
 	ELEMENT(24, revocation, wire_revocation)
 	WHOLE(25, crl, wire_crl)
+	WHOLE(26, ca_import, wire_ca_import)
 	case 21:
 		if (control_peer_take(in, &peer).code == ERR_OK) compare(in, &out, control_peer_put(&out, &peer));
 		break;

@@ -77,10 +77,10 @@ struct keeper {
 	struct store *store;
 	struct roots *roots;     /* replaced by the main thread under roots_lock, and only while issuing is 0 */
 	const struct root_signer *signer;
-	pthread_mutex_t roots_lock; /* for threads that read roots or signer without a certificate on its way */
-	pthread_mutex_t writer;  /* one batch of the store, from begin to commit */
+	pthread_mutex_t roots_lock, writer; /* of the clerk, who reads roots; one batch of the store */
 	struct brought *next_ca; /* takes over when issuing is 0 */
-	atomic_size_t issuing;   /* jobs of fronts */
+	struct job *import_job;  /* who asked for next_ca, to be told; NULL: nobody */
+	struct hsm_kek import_kek;
 	struct serials *serials;
 	struct limits *limits;
 	struct bans *bans;
@@ -97,7 +97,7 @@ struct keeper {
 	size_t spare_count;
 	pthread_mutex_t freed_lock;
 	struct job *freed;       /* given back by other threads */
-	atomic_size_t jobs;
+	atomic_size_t jobs, issuing; /* issuing: those of fronts */
 	atomic_uint_least64_t issued, refused;
 	atomic_bool store_ok;
 	int64_t started, started_us; /* wall clock in seconds; monotonic */

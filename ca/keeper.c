@@ -12,6 +12,7 @@
 #include "base/control.h"
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
+#include "ca/import.h"
 #include "ca/takeover.h"
 
 #define FRAMES_A_TURN 4    /* of one peer before the next one's: fairness; ours */
@@ -344,6 +345,8 @@ static void keeper_stop(struct keeper *k)
 	if (k->options->ca != NULL) buf_wipe(k->options->ca);
 	stop_threads(k);
 	brought_free(MOVE(k->next_ca));
+	import_done(k, ERR(ERR_UNAVAILABLE, "keeper: stopped"));
+	explicit_bzero(&k->import_kek, sizeof(k->import_kek));
 	roots_free(MOVE(k->roots)); /* waits for the signers' threads */
 	keeper_publish(k);
 	drop_queue(k);

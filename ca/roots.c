@@ -1,11 +1,11 @@
 #include "ca/roots.h"
 
 #include <sched.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ca/fields.h"
+#include "ca/root_make.h"
 #include "ca/lint.h"
 #include "csr/cert.h"
 #include "der/pem.h"
@@ -13,8 +13,7 @@
 #define VALUE_NAME "roots"
 #define VALUE_MAX 60000 /* bytes; storage/store.h */
 #define VALUE_VERSION 2 /* 1: only roots of our own, as before there was ca.directory */
-#define BLOB_MAX 4096    /* bytes: an RSA-4096 key wrapped is about 2 500 */
-#define LABEL_MAX (sizeof("ca-root-key/") + 2 * KEY_SKI_LEN)
+#define BLOB_MAX ROOT_BLOB_MAX
 
 struct root {
 	uint8_t state; /* enum root_state */
@@ -80,6 +79,12 @@ static bool is_own(const struct root *root)
 	return root->state <= ROOT_KEPT;
 }
 
+/* Our own have one; of a chain the signing certificate may (it was imported); a root that was brought has none. */
+static bool keys_fit(const struct root *root)
+{
+	return is_own(root) ? root->blob.len > 0 : root->state == ROOT_CHAIN || root->blob.len == 0;
+}
+
 /* r->value is set; the items become views into it. */
 static struct err set_decode(struct roots *r)
 {
@@ -89,7 +94,7 @@ static struct err set_decode(struct roots *r)
 	TRY(wire_form_take(&in, &head_form, &head));
 	for (uint8_t i = 0; i < head.count; i++) {
 		TRY(wire_form_take(&in, &root_form, &r->items[i]));
-		if (is_own(&r->items[i]) != (r->items[i].blob.len > 0) || (head.version == 1 && r->items[i].state > ROOT_OLD))
+		if (!keys_fit(&r->items[i]) || (head.version == 1 && r->items[i].state > ROOT_OLD))
 			FAIL(ERR_DATA_LOSS, "ca: the stored root set has a root without a key, or a key without a root");
 	}
 	if (in.len != 0) FAIL(ERR_DATA_LOSS, "ca: the stored root set has trailing bytes");
@@ -99,14 +104,6 @@ static struct err set_decode(struct roots *r)
 }
 
 /* ---- the active root's key ---- */
-
-static void key_label(const uint8_t ski[KEY_SKI_LEN], char label[LABEL_MAX])
-{
-	char hex[2 * KEY_SKI_LEN + 1];
-
-	bytes_hex(BYTES(ski, KEY_SKI_LEN), hex);
-	(void)snprintf(label, LABEL_MAX, "ca-root-key/%s", hex);
-}
 
 unsigned roots_signer_threads(const struct conf *conf)
 {
@@ -121,9 +118,9 @@ unsigned roots_signer_threads(const struct conf *conf)
 static struct err key_open(const struct roots_options *o, const struct root *root, struct root_signer *s)
 {
 	AUTO(buf_wipe) struct buf pkcs8 = { .max = BLOB_MAX };
-	char label[LABEL_MAX];
+	char label[ROOT_LABEL_MAX];
 
-	key_label(s->ski, label);
+	root_key_label(s->ski, label);
 	if (hsm_unwrap(o->kek, label, root->blob, &pkcs8).code != ERR_OK)
 		FAIL(ERR_DATA_LOSS, "ca: the CA's key does not open: another key-encryption key, or damaged");
 	return hsm_key_load(buf_view(&pkcs8), roots_signer_threads(o->conf), &s->key);
@@ -194,6 +191,47 @@ static struct err signer_brought(struct roots *r, struct brought *b)
 	return template_new(s->name, s->ski, hsm_key_scheme(s->key), &s->template);
 }
 
+/* The signing certificate of an imported CA: the one of a chain whose key is kept.  NULL: the set has none. */
+static const struct root *imported(const struct roots *r)
+{
+	for (uint8_t i = 0; i < r->count; i++)
+		if (r->items[i].state == ROOT_CHAIN && r->items[i].blob.len > 0) return &r->items[i];
+	return NULL;
+}
+
+/* The earliest end of chain and root, which comes right after it.  They were checked when they were imported. */
+static struct err imported_ends(const struct roots *r, struct brought *b)
+{
+	struct cert cert;
+
+	b->not_after = INT64_MAX;
+	for (const struct root *root = imported(r); root < r->items + r->count; root++) {
+		TRY(cert_parse(root->cert, &cert));
+		if (cert.not_after < b->not_after) b->not_after = cert.not_after;
+		b->root_not_after = cert.not_after;
+		if (root->state == ROOT_BROUGHT) return OK;
+	}
+	FAIL(ERR_DATA_LOSS, "ca: the stored root set has a chain without a root");
+}
+
+static struct err signer_imported(struct roots *r, const struct roots_options *o)
+{
+	AUTO(buf_wipe) struct buf pkcs8 = { .max = BLOB_MAX };
+	struct brought b = { .key = NULL };
+	struct err e;
+
+	if (o->import_kek == NULL || hsm_unwrap(o->import_kek, ROOTS_IMPORT_LABEL, imported(r)->blob, &pkcs8).code != ERR_OK)
+		FAIL(ERR_DATA_LOSS, "ca: the imported CA's key does not open: another key-encryption key, or damaged");
+	TRY(imported_ends(r, &b));
+	TRY(hsm_key_load(buf_view(&pkcs8), roots_signer_threads(o->conf), &b.key));
+	e = signer_brought(r, &b);
+	if (b.key != NULL) hsm_key_free(b.key);
+	TRY(e);
+	TRY(domain_check(o->conf, &b.signer));
+	if (bytes_equal(hsm_key_spki(r->signer.key), b.signer.key.spki)) return OK;
+	FAIL(ERR_DATA_LOSS, "ca: the stored key is not the imported certificate's");
+}
+
 static struct err set_open(struct roots *r, const struct roots_options *o)
 {
 	struct err e = set_decode(r);
@@ -201,6 +239,7 @@ static struct err set_open(struct roots *r, const struct roots_options *o)
 
 	if (e.code != ERR_OK) return ERR(ERR_DATA_LOSS, "ca: the stored root set does not parse");
 	if (o->brought != NULL) return signer_brought(r, o->brought);
+	if (imported(r) != NULL) return signer_imported(r, o);
 	for (uint8_t i = 0; i < r->count; i++) {
 		if (r->items[i].state != ROOT_ACTIVE) continue;
 		if (active != NULL) FAIL(ERR_DATA_LOSS, "ca: the stored root set has two active roots");
@@ -210,120 +249,25 @@ static struct err set_open(struct roots *r, const struct roots_options *o)
 	return signer_open(o, active, &r->signer);
 }
 
-/* ---- making the first root ---- */
+/* ---- the first root ---- */
 
-struct wait {
-	struct hsm_job job; /* first, so that the job is the wait */
-	sem_t done;
-	struct err result;
-};
-
-static void wait_done(struct hsm_job *job, struct err result)
-{
-	struct wait *w = (struct wait *)job;
-
-	w->result = result;
-	sem_post(&w->done);
-}
-
-static struct err sign_now(struct hsm_key *key, struct bytes msg, struct wait *w)
-{
-	*w = (struct wait){ .job = { .msg = msg, .done = wait_done } };
-	if (sem_init(&w->done, 0, 0) != 0) FAIL(ERR_INTERNAL, "ca: cannot wait for a signature");
-	hsm_key_sign(key, &w->job);
-	while (sem_wait(&w->done) != 0) continue; /* EINTR */
-	sem_destroy(&w->done);
-	return w->result;
-}
-
-struct making { /* a root on its way */
-	const struct roots_options *options;
-	struct hsm_key *key;
-	struct template *template;
-	struct key_info info;
-	uint8_t ski[KEY_SKI_LEN], serial[SERIAL_LEN];
-	struct buf name, tbs;
-	char uri[sizeof("spiffe://") + SPIFFE_TRUST_DOMAIN_MAX];
-};
-static void auto_making(struct making *m)
-{
-	hsm_key_free(m->key);
-	template_free(m->template);
-	buf_free(&m->name);
-	buf_free(&m->tbs);
-}
-
-static struct err root_build(struct making *m)
-{
-	const struct conf *conf = m->options->conf;
-	int64_t now = m->options->now, lifetime = conf->ca.root_lifetime;
-	struct bytes uri = bytes_str(m->uri), serial = BYTES(m->serial, SERIAL_LEN);
-	struct template_request r = { .profile = PROFILE_ROOT, .serial = serial, .not_before = now - TEMPLATE_BACKDATE,
-				      .not_after = now + lifetime, .spki = m->info.spki, .key_type = m->info.type,
-				      .ski = m->ski, .uri = uri };
-	struct lint_want want = { .profile = PROFILE_ROOT, .issuer = buf_view(&m->name),
-				  .algorithm = key_scheme_der(hsm_key_scheme(m->key)), .issuer_ski = BYTES(m->ski, KEY_SKI_LEN),
-				  .spki = m->info.spki, .ski = BYTES(m->ski, KEY_SKI_LEN), .key_type = m->info.type,
-				  .trust_domain = conf_text(conf, conf->trust_domain), .uri = uri, .replica = m->serial[0],
-				  .now = now, .max_lifetime = lifetime, .chain_not_after = r.not_after };
-
-	TRY(template_build(m->template, &r, &m->tbs));
-	return lint_tbs(buf_view(&m->tbs), &want);
-}
-
-static struct err root_sign(struct making *m, struct buf *cert)
-{
-	AUTO(key_verifier) struct key_verifier *verifier = NULL;
-	struct wait w;
-
-	TRY(sign_now(m->key, buf_view(&m->tbs), &w));
-	TRY(key_verifier_new(&verifier));
-	TRY(key_verify(verifier, &m->info, hsm_key_scheme(m->key), w.job.msg, BYTES(w.job.sig, w.job.sig_len)));
-	return template_seal(m->template, buf_view(&m->tbs), BYTES(w.job.sig, w.job.sig_len), cert);
-}
-
-static struct err root_prepare(struct making *m, struct bytes pkcs8)
-{
-	const struct conf *conf = m->options->conf;
-	const char *trust_domain = conf_text(conf, conf->trust_domain);
-
-	TRY(hsm_key_load(pkcs8, 1, &m->key));
-	TRY(key_info_parse(hsm_key_spki(m->key), &m->info));
-	TRY(key_ski(m->info.key_bits, m->ski));
-	TRY(serials_next(m->options->serials, m->options->now, m->serial));
-	TRY(template_root_name(trust_domain, m->ski, &m->name));
-	(void)snprintf(m->uri, sizeof(m->uri), "spiffe://%s", trust_domain);
-	return template_new(buf_view(&m->name), m->ski, hsm_key_scheme(m->key), &m->template);
-}
-
-/* Key and self-signed certificate; *value is the set as it is stored. */
 static struct err set_make(const struct roots_options *o, struct buf *value)
 {
-	AUTO(making) struct making m = { .options = o, .name = { .max = TEMPLATE_NAME_MAX }, .tbs = { .max = STORE_CERT_MAX } };
-	AUTO(buf_wipe) struct buf pkcs8 = { .max = BLOB_MAX };
 	AUTO(buf) struct buf cert = { .max = STORE_CERT_MAX };
 	AUTO(buf) struct buf blob = { .max = BLOB_MAX };
-	enum key_type type;
-	unsigned bits;
-	char label[LABEL_MAX];
 
-	TRY(hsm_key_spec(conf_text(o->conf, o->conf->ca.key_type), &type, &bits));
-	TRY(hsm_key_generate(type, bits, &pkcs8));
-	TRY(root_prepare(&m, buf_view(&pkcs8)));
-	TRY(root_build(&m));
-	TRY(root_sign(&m, &cert));
-	key_label(m.ski, label);
-	TRY(hsm_wrap(o->kek, label, buf_view(&pkcs8), &blob));
+	TRY(root_make(o, &cert, &blob));
 	return set_encode(&(struct root){ .state = ROOT_ACTIVE, .cert = buf_view(&cert), .blob = buf_view(&blob) }, value);
 }
 
-static struct err set_store(struct store *store, struct bytes value)
+static struct err set_store(struct store *store, struct bytes value, bool import)
 {
 	struct store_batch *batch;
 	struct err e;
 
 	TRY(store_batch_begin(store, &batch));
 	e = store_batch_put(batch, VALUE_NAME, value);
+	if (e.code == ERR_OK && import) e = store_batch_delete(batch, ROOTS_PENDING); /* its key is in the set now */
 	if (e.code == ERR_OK) return store_batch_commit(batch);
 	store_batch_abort(batch);
 	return e;
@@ -363,7 +307,8 @@ static void change_own(struct change *c)
 
 static void change_brought(struct change *c)
 {
-	for (size_t i = 0; i < c->brought->chain_count; i++) change_put(c, ROOT_CHAIN, c->brought->chain[i], BYTES_NONE);
+	for (size_t i = 0; i < c->brought->chain_count; i++)
+		change_put(c, ROOT_CHAIN, c->brought->chain[i], i == 0 ? buf_view(&c->brought->blob) : BYTES_NONE);
 	for (size_t i = 0; i < c->brought->root_count; i++) change_put(c, ROOT_BROUGHT, c->brought->roots[i], BYTES_NONE);
 }
 
@@ -396,7 +341,7 @@ static struct err set_change(struct roots *r, struct store *store, const struct 
 	if (r->seq > 0 && bytes_equal(buf_view(&next), buf_view(&r->value))) return OK;
 	if (r->seq == UINT32_MAX) FAIL(ERR_OUT_OF_RANGE, "ca: no sequence number is left");
 	TRY(change_encode(c, r->seq + 1, &next));
-	TRY(set_store(store, buf_view(&next)));
+	TRY(set_store(store, buf_view(&next), brought != NULL && brought->blob.len > 0));
 	old = r->value;
 	r->value = next;
 	next = old;
@@ -415,10 +360,11 @@ static struct err set_prepare(struct roots *r, struct store *store, const struct
 	struct err e = fresh ? OK : set_decode(r);
 
 	if (e.code != ERR_OK) return ERR(ERR_DATA_LOSS, "ca: the stored root set does not parse");
+	if (o->brought == NULL && imported(r) != NULL) return OK;
 	if (o->brought != NULL || is_of_brought(r)) return set_change(r, store, o->brought);
 	if (!fresh) return OK;
 	TRY(set_make(o, &r->value));
-	return set_store(store, buf_view(&r->value));
+	return set_store(store, buf_view(&r->value), false);
 }
 
 struct err roots_open(struct store *store, const struct roots_options *options, bool *created, struct roots **out)

@@ -27,11 +27,16 @@ enum root_state {
 	ROOT_BROUGHT = 6, /* a trusted root; the chain's own first */
 };
 
+/* A key that was made for `signet ca csr`: a stored value of this name until its certificate is imported, then in the set. */
+#define ROOTS_PENDING "ca-pending"
+#define ROOTS_IMPORT_LABEL "ca-import-key"
+
 struct roots_options {
 	const struct conf *conf;
 	const struct hsm_kek *kek;
 	struct serials *serials;
 	int64_t now; /* Unix seconds */
+	const struct hsm_kek *import_kek; /* of ROOTS_IMPORT_LABEL */
 	struct brought *brought; /* sign with this CA: its key is taken, all else copied; NULL: with one of our own */
 };
 struct roots;
@@ -60,6 +65,8 @@ struct root_signer {
 	char key_type[16];            /* "P-256", "RSA" ... */
 };
 const struct root_signer *roots_signer(const struct roots *r);
+/* Sign and wait for it; for keys that nobody else uses. */
+struct err roots_sign(struct hsm_key *key, struct bytes msg, struct hsm_job *job);
 /* Append struct wire_roots: what the fronts publish. */
 struct err roots_publish(const struct roots *r, struct buf *out);
 

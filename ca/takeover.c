@@ -9,6 +9,7 @@
 
 #include "base/chan.h"
 #include "base/clock.h"
+#include "ca/import.h"
 
 #define SOON (30 * 86400) /* seconds before its end at which a CA is warned of at start; ours */
 
@@ -19,7 +20,7 @@ static unsigned threads(const struct keeper *k)
 	return roots_signer_threads(k->conf);
 }
 
-static void tell(const struct keeper *k, const struct brought_report *report, struct err e)
+void takeover_tell(const struct keeper *k, const struct brought_report *report, struct err e)
 {
 	for (unsigned i = 0; i < report->warning_count; i++)
 		log_event(k->log, LOG_WARN, "ca_warning", F_STR("what", report->warnings[i]));
@@ -38,7 +39,7 @@ static struct err judge(struct keeper *k, struct buf *encoded, struct brought **
 
 	if (e.code == ERR_OK) e = brought_check(&files, &o, &report, out);
 	buf_wipe(encoded);
-	tell(k, &report, e);
+	takeover_tell(k, &report, e);
 	return e;
 }
 
@@ -47,7 +48,7 @@ static struct err judge(struct keeper *k, struct buf *encoded, struct brought **
 static struct err open_set(struct keeper *k, struct brought *brought, bool *created, struct roots **out)
 {
 	struct roots_options o = { .conf = k->conf, .kek = k->options->kek, .serials = k->serials, .now = clock_wall(),
-				   .brought = brought };
+				   .import_kek = &k->import_kek, .brought = brought };
 	struct err e;
 
 	pthread_mutex_lock(&k->writer);
@@ -108,7 +109,8 @@ struct err takeover_start(struct keeper *k)
 		FAIL(ERR_FAILED_PRECONDITION, "keeper: the files of ca.directory did not come");
 	if (wanted && judge(k, k->options->ca, &brought).code != ERR_OK)
 		FAIL(ERR_FAILED_PRECONDITION, "keeper: the CA in ca.directory cannot be used; see the line ca_refused");
-	e = open_set(k, brought, &created, &roots);
+	e = hsm_kek_derive(k->options->kek, "signet imported CA key", &k->import_kek);
+	if (e.code == ERR_OK) e = open_set(k, brought, &created, &roots);
 	explicit_bzero(k->options->kek, sizeof(*k->options->kek)); /* not needed any more: the key is open, or never will be */
 	if (e.code == ERR_OK) e = set_memfd(roots, &fd);
 	if (e.code != ERR_OK) {
@@ -116,7 +118,7 @@ struct err takeover_start(struct keeper *k)
 		return e;
 	}
 	use(k, roots, fd);
-	note(k, wanted ? "ca_loaded" : created ? "root_created" : "root_loaded");
+	note(k, k->signer->brought ? "ca_loaded" : created ? "root_created" : "root_loaded");
 	return OK;
 }
 
@@ -191,15 +193,18 @@ void takeover_try(struct keeper *k)
 	if (e.code != ERR_OK) {
 		roots_free(roots);
 		refused(k, e);
+		import_done(k, e);
 		return;
 	}
 	if (roots_seq(roots) == roots_seq(k->roots)) { /* the same as before: nobody need hear of it */
 		roots_free(roots);
 		auto_fd(&fd);
 		log_event(k->log, LOG_INFO, "ca_unchanged", F_INT("seq", roots_seq(k->roots)));
+		import_done(k, OK);
 		return;
 	}
 	use(k, roots, fd);
 	tell_fronts(k);
 	note(k, "ca_replaced");
+	import_done(k, OK);
 }

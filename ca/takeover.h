@@ -12,4 +12,7 @@ struct err takeover_on_files(void *self, struct chan_msg *msg);
 /* Take k->next_ca if no certificate is on its way.  Main thread. */
 void takeover_try(struct keeper *k);
 
+/* Log its warnings, and its problem if there is an error. */
+void takeover_tell(const struct keeper *k, const struct brought_report *report, struct err e);
+
 #endif

@@ -156,15 +156,25 @@ static struct err put_attribute(struct buf *out, struct bytes oid, const char *t
 	return der_close(out, &set);
 }
 
-struct err template_root_name(const char *trust_domain, const uint8_t ski[KEY_SKI_LEN], struct buf *out)
+static struct err put_name(const char *trust_domain, const char *kind, const uint8_t ski[KEY_SKI_LEN], struct buf *out)
 {
 	struct der_open name;
 	char hex[9], cn[ATTRIBUTE_MAX];
 
 	bytes_hex(BYTES(ski, 4), hex);
-	(void)snprintf(cn, sizeof(cn), "Signet Root CA %s", hex);
+	(void)snprintf(cn, sizeof(cn), "%s %s", kind, hex);
 	TRY(der_open(out, DER_SEQUENCE, &name));
 	TRY(put_attribute(out, OID("\x55\x04\x0a"), trust_domain));
 	TRY(put_attribute(out, OID("\x55\x04\x03"), cn));
 	return der_close(out, &name);
+}
+
+struct err template_root_name(const char *trust_domain, const uint8_t ski[KEY_SKI_LEN], struct buf *out)
+{
+	return put_name(trust_domain, "Signet Root CA", ski, out);
+}
+
+struct err template_intermediate_name(const char *trust_domain, const uint8_t ski[KEY_SKI_LEN], struct buf *out)
+{
+	return put_name(trust_domain, "Signet CA", ski, out);
 }

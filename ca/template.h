@@ -44,4 +44,7 @@ struct err template_seal(const struct template *t, struct bytes tbs, struct byte
 /* Append the Name of a self-made root: O=<trust domain, cut at 64>, CN="Signet Root CA <first 8 hex digits of its SKI>". */
 struct err template_root_name(const char *trust_domain, const uint8_t ski[KEY_SKI_LEN], struct buf *out);
 
+/* The same for an intermediate: CN="Signet CA <...>". */
+struct err template_intermediate_name(const char *trust_domain, const uint8_t ski[KEY_SKI_LEN], struct buf *out);
+
 #endif

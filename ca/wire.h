@@ -116,6 +116,8 @@ enum wire_admin_type {
 	ADMIN_CERT_REVOKE = 75,    /* struct wire_revoke */
 	ADMIN_REVOCATION_LIST = 76, /* u64 id, cursor */
 	ADMIN_CRL = 77,            /* struct wire_get, index 0 */
+	ADMIN_CA_CSR = 78,         /* struct wire_get, index 0; answer: PKCS#10 DER */
+	ADMIN_CA_IMPORT = 79,      /* struct wire_ca_import */
 	KEEPER_ANSWER = 96,        /* u64 id, u8 enum err_code, reason text, then the answer of that request (if OK) */
 	KEEPER_ANSWER_MEMFD = 97,  /* the same with the answer in a sealed memfd (lists) */
 };

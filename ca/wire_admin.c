@@ -74,6 +74,12 @@ static const struct wire_field crl_fields[] = {
 	WIRE_FIELD(wire_crl, issuer, RAW, 0, STORE_KEY_ID_LEN),
 	WIRE_FIELD(wire_crl, der, REST, 1, WIRE_CRL_MAX),
 };
+static const struct wire_field ca_import_fields[] = {
+	WIRE_FIELD(wire_ca_import, id, U64, 0, 0),
+	WIRE_FIELD(wire_ca_import, by, TEXT, 1, STORE_BY_MAX),
+	WIRE_FIELD(wire_ca_import, chain, LONG, 1, WIRE_CA_PEM_MAX),
+	WIRE_FIELD(wire_ca_import, roots, LONG, 1, WIRE_CA_PEM_MAX),
+};
 static const struct wire_field query_fields[] = {
 	WIRE_FIELD(wire_query, id, U64, 0, 0),
 	WIRE_FIELD(wire_query, q.serial, BYTES, 0, STORE_SERIAL_MAX),
@@ -167,6 +173,7 @@ WHOLE(revoke, wire_revoke, revoke_fields)
 WHOLE(revoked, wire_revoked, revoked_fields)
 ELEMENT(revocation, wire_revocation, revocation_fields)
 WHOLE(crl, wire_crl, crl_fields)
+WHOLE(ca_import, wire_ca_import, ca_import_fields)
 WHOLE(query, wire_query, query_fields)
 WHOLE(get, wire_get, get_fields)
 WHOLE(list, wire_list, list_fields)

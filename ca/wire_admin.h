@@ -74,6 +74,11 @@ struct wire_query { uint64_t id; struct store_query q; };
 struct err wire_query_put(struct buf *out, const struct wire_query *m);
 struct err wire_query_take(struct bytes in, struct wire_query *m);
 
+struct wire_ca_import { uint64_t id; struct bytes by, chain, roots; }; /* CA_IMPORT: PEM */
+#define WIRE_CA_PEM_MAX (24 * 1024) /* bytes of each; ours */
+struct err wire_ca_import_put(struct buf *out, const struct wire_ca_import *m);
+struct err wire_ca_import_take(struct bytes in, struct wire_ca_import *m);
+
 struct wire_get { uint64_t id, index; }; /* CERT_GET; STATUS and ROOTS with index 0 */
 struct err wire_get_put(struct buf *out, const struct wire_get *m);
 struct err wire_get_take(struct bytes in, struct wire_get *m);

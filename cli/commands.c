@@ -89,6 +89,9 @@ OPTIONS(crl_options) = {
 	{ "out", 0, "FILE", NULL, false, "write to this file instead of standard output" },
 	END,
 };
+OPTIONS(ca_import_options) = {
+	{ "roots", 0, "FILE", NULL, false, "all roots that clients are to trust, PEM (required)" }, END,
+};
 OPTIONS(ban_options) = {
 	{ "reason", 0, "TEXT", NULL, false, "why, for those who come later (required)" },
 	END,
@@ -201,6 +204,15 @@ const struct cli_command cli_commands[] = {
 	  "it: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem, or tls.crt, tls.key, ca.crt.\n"
 	  "A refusal names the file, what is wrong and what to do.\n",
 	  "signet ca check /etc/signet/ca\nsignet ca check ./new-ca --passphrase-file ./passphrase" },
+	{ "ca", "csr", NULL, 0, 0, out_options, run_ca_csr, "ask for a certificate for a key of the daemon's own",
+	  "Makes a key, which never leaves the daemon, and prints a certificate request (PKCS#10)\n"
+	  "for it: a CA with path length 0.  Asked again, the same key.  The parent, for example an\n"
+	  "offline root, signs it; then: signet ca import.\n", "signet ca csr --out ca.csr" },
+	{ "ca", "import", "CHAIN", 1, 1, ca_import_options, run_ca_import, "sign with the certificate that the parent gave",
+	  "CHAIN is a PEM file: the certificate for the request's key first, then those above it.\n"
+	  "It is checked as `signet ca check` does, and takes over at once.  The roots replace those\n"
+	  "of before: with a new one, give the old ones too until no certificate under them is left.\n",
+	  "signet ca import ca-chain.pem --roots root-cert.pem" },
 	{ "ca", "export-root", NULL, 0, 0, out_options, run_ca_export_root, "the roots as PEM",
 	  "Writes the root bundle: what clients need to trust this CA.\n", "signet ca export-root --out root-cert.pem" },
 

@@ -23,6 +23,8 @@ enum cli_exit run_identity_ban(struct cli *c);
 enum cli_exit run_identity_unban(struct cli *c);
 enum cli_exit run_identity_list(struct cli *c);
 enum cli_exit run_ca_show(struct cli *c);
+enum cli_exit run_ca_csr(struct cli *c);
+enum cli_exit run_ca_import(struct cli *c);
 enum cli_exit run_ca_check(struct cli *c);
 enum cli_exit run_ca_export_root(struct cli *c);
 enum cli_exit run_config_check(struct cli *c);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "ca/brought.h"
+#include "cli/api.h"
 #include "cli/cert_text.h"
 #include "cli/files.h"
 #include "cli/json.h"
@@ -119,4 +120,33 @@ enum cli_exit cli_ca_check(const struct cli *c, const struct conf *conf)
 	e = brought_check(&d.files, &o, &report, &b);
 	if (e.code == ERR_OK) return CLI_OK;
 	return cli_fail(c, CLI_FAILED, "ca.directory: %s", report.problem[0] != '\0' ? report.problem : e.reason);
+}
+
+/* ---- ca import ---- */
+
+static enum cli_exit read_pem(const struct cli *c, const char *path, struct buf *pem)
+{
+	struct err e = cli_files_read(path, pem->max - 2, pem);
+
+	if (e.code == ERR_OK) e = buf_put(pem, "", 1); /* as a string */
+	if (e.code == ERR_OK) return CLI_OK;
+	return cli_fail(c, CLI_FAILED, "cannot read %s: %s", path, e.cause != 0 ? strerror((int)e.cause) : e.reason);
+}
+
+enum cli_exit run_ca_import(struct cli *c)
+{
+	AUTO(buf) struct buf chain = { .max = CA_FILES_MAX };
+	AUTO(buf) struct buf roots = { .max = CA_FILES_MAX };
+	AUTO(json) json_t *body = NULL, *answer = NULL;
+	const char *path = cli_value(c, "roots");
+
+	if (path == NULL) return cli_fail(c, CLI_USAGE, "--roots FILE is needed: all roots that clients are to trust");
+	CLI_TRY(read_pem(c, c->args[0], &chain));
+	CLI_TRY(read_pem(c, path, &roots));
+	body = json_pack("{ss ss}", "chain_pem", chain.data, "roots_pem", roots.data);
+	if (body == NULL) return cli_fail(c, CLI_FAILED, "%s or %s is no text", c->args[0], path);
+	CLI_TRY(cli_api_call(c, &(struct cli_api_ask){ .method = "POST", .path = "/v1/ca/import", .body = body }, &answer));
+	if (c->json) return cli_print_json(c, answer);
+	fprintf(c->out, "The daemon signs with this CA now; see: signet ca show\n");
+	return CLI_OK;
 }

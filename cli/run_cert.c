@@ -295,6 +295,14 @@ enum cli_exit run_ca_show(struct cli *c)
 	return cli_print_json(c, roots);
 }
 
+enum cli_exit run_ca_csr(struct cli *c)
+{
+	AUTO(json) json_t *answer = NULL;
+
+	CLI_TRY(cli_api_call(c, &(struct cli_api_ask){ .method = "POST", .path = "/v1/ca/csr" }, &answer));
+	return write_pem(c, cli_member(answer, "csr_pem"));
+}
+
 enum cli_exit run_ca_export_root(struct cli *c)
 {
 	AUTO(json) json_t *roots = NULL;

@@ -62,6 +62,8 @@ struct hsm_kek { /* wiped by its owner with explicit_bzero; AUTO(hsm_kek) does i
 	uint8_t bytes[HSM_KEK_LEN];
 };
 void auto_hsm_kek(struct hsm_kek *kek);
+/* Another key-encryption key for one purpose, from which `kek` cannot be found: HKDF-SHA256 with `purpose` as info. */
+struct err hsm_kek_derive(const struct hsm_kek *kek, const char *purpose, struct hsm_kek *out);
 /* Append the blob.  INVALID_ARGUMENT: secret or label empty or over its bound. */
 struct err hsm_wrap(const struct hsm_kek *kek, const char *label, struct bytes secret, struct buf *blob);
 /* Append the secret; the caller wipes it (buf_wipe).  Nothing is appended, and nothing of the secret left behind, unless OK.

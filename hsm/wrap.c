@@ -70,6 +70,23 @@ static struct err derive(struct tools *t, const struct hsm_kek *kek, const uint8
 	return OK;
 }
 
+struct err hsm_kek_derive(const struct hsm_kek *kek, const char *info, struct hsm_kek *out)
+{
+	AUTO(tools) struct tools t = { .kdf = NULL };
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char[]){ "SHA256" }, 0),
+		octets(OSSL_KDF_PARAM_KEY, kek->bytes, HSM_KEK_LEN),
+		octets(OSSL_KDF_PARAM_INFO, info, strlen(info)),
+		OSSL_PARAM_construct_end(),
+	};
+
+	t.kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	t.kdf_ctx = EVP_KDF_CTX_new(t.kdf);
+	if (t.kdf_ctx == NULL || EVP_KDF_derive(t.kdf_ctx, out->bytes, sizeof(out->bytes), params) <= 0)
+		return key_openssl_err(ERR_INTERNAL, "hsm: HKDF failed");
+	return OK;
+}
+
 /* Set up AES-256-GCM with key, IV and the authenticated data: head and label. */
 static struct err cipher_open(struct tools *t, const struct once *once, const uint8_t *head, const char *label, bool encrypt)
 {

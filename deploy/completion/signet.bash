@@ -44,6 +44,7 @@ _signet()
 	--out) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--reason) COMPREPLY=($(compgen -W 'unspecified keyCompromise cACompromise affiliationChanged superseded cessationOfOperation privilegeWithdrawn aACompromise' -- "$cur")); return ;;
 	--passphrase-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--roots) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--attr) :; return ;;
 	--method) COMPREPLY=($(compgen -W 'jwt mtls join_token' -- "$cur")); return ;;
 	--id) :; return ;;
@@ -55,7 +56,7 @@ _signet()
 	token|'help token') known=' create list revoke' ;;
 	cert|'help cert') known=' list show export revoke' ;;
 	identity|'help identity') known=' ban unban list' ;;
-	ca|'help ca') known=' show check export-root' ;;
+	ca|'help ca') known=' show check csr import export-root' ;;
 	crl|'help crl') known=' show export' ;;
 	config|'help config') known=' check show reference' ;;
 	policy|'help policy') known=' test' ;;
@@ -76,6 +77,8 @@ _signet()
 	'identity ban'*) options=' --reason' ;;
 	'identity list'*) options=' --limit --page' ;;
 	'ca check'*) options=' --passphrase-file' ;;
+	'ca csr'*) options=' --out' ;;
+	'ca import'*) options=' --roots' ;;
 	'ca export-root'*) options=' --out' ;;
 	'crl export'*) options=' --der --out' ;;
 	'config reference'*) options=' --mdoc' ;;

@@ -73,6 +73,10 @@ static struct err put_query(struct buf *out)
 
 	return wire_query_put(out, &m);
 }
+static struct err put_ca_import(struct buf *out)
+{
+	return wire_ca_import_put(out, &(struct wire_ca_import){ 1, TEXT("uid:0"), TEXT("chain"), TEXT("roots") });
+}
 static struct err put_get(struct buf *out) { return wire_get_put(out, &(struct wire_get){ 1, 2 }); }
 static struct err put_record(struct buf *out)
 {
@@ -110,6 +114,7 @@ static union {
 	struct wire_revoked revoked;
 	struct wire_revocation revocation;
 	struct wire_get get;
+	struct wire_ca_import ca_import;
 	struct store_record record;
 	struct store_token token_item;
 	struct wire_status status;
@@ -142,6 +147,7 @@ WHOLE(revoke)
 WHOLE(revoked)
 ELEMENT(revocation)
 WHOLE(get)
+WHOLE(ca_import)
 ELEMENT(record)
 ELEMENT(token_item)
 WHOLE(status)
@@ -154,7 +160,7 @@ static const struct {
 	struct err (*put)(struct buf *), (*take)(struct bytes), (*again)(struct buf *);
 } cases[] = {
 	CASE(issue), CASE(token), CASE(roots), CASE(hello), CASE(token_ask), CASE(refused), CASE(cursor), CASE(token_create),
-	CASE(token_created), CASE(subject), CASE(ban), CASE(query), CASE(get), CASE(record), CASE(revoke), CASE(revoked), CASE(revocation), CASE(token_item), CASE(status),
+	CASE(token_created), CASE(subject), CASE(ban), CASE(query), CASE(get), CASE(ca_import), CASE(record), CASE(revoke), CASE(revoked), CASE(revocation), CASE(token_item), CASE(status),
 	CASE(peer),
 };
 

@@ -39,7 +39,7 @@ static void wrapped_secret_opens_again_under_key_and_label(void **state)
 	assert_true(bytes_is(buf_view(&secret), "kept:the octets of a private key"));
 }
 
-/* HKDF-SHA256 and AES-256-GCM as docs/protocols/key-at-rest.md says, computed by Python's cryptography 38. */
+/* HKDF-SHA256 and AES-256-GCM as docs/protocols/key-at-rest.md says, computed computed by Python's hmac 38. */
 static void the_documented_format_is_read(void **state)
 {
 	static const char hex[] = 
@@ -118,6 +118,23 @@ static void bounds_hold_and_a_refused_wrap_appends_nothing(void **state)
 	assert_int_equal(blob.len, HSM_SECRET_MAX + HSM_WRAP_OVERHEAD);
 }
 
+/* HKDF-SHA256 of 32 octets 0x0b, no salt, info "purpose", computed by Python's hmac. */
+static void another_purpose_is_another_key(void **state)
+{
+	static const uint8_t want[HSM_KEK_LEN] = {
+		0xa9, 0x16, 0x33, 0xb5, 0x04, 0x5e, 0x34, 0xa2, 0x1a, 0xcc, 0x75, 0xc1, 0x68, 0x9d, 0x0a, 0x35,
+		0x39, 0xfb, 0xd0, 0xf4, 0x33, 0x75, 0xc9, 0x6c, 0xfa, 0xb5, 0xfb, 0x7e, 0x85, 0x09, 0x6d, 0xf0,
+	};
+	struct hsm_kek from, one, two;
+
+	(void)state;
+	memset(from.bytes, 0x0b, sizeof(from.bytes));
+	assert_int_equal(hsm_kek_derive(&from, "purpose", &one).code, ERR_OK);
+	assert_memory_equal(one.bytes, want, sizeof(want));
+	assert_int_equal(hsm_kek_derive(&from, "another", &two).code, ERR_OK);
+	assert_memory_not_equal(two.bytes, one.bytes, sizeof(two.bytes));
+}
+
 static void a_key_encryption_key_is_wiped_with_its_owner(void **state)
 {
 	struct hsm_kek mine = { { 1, 2, 3 } };
@@ -137,6 +154,7 @@ int main(void)
 		cmocka_unit_test(every_changed_bit_is_data_loss),
 		cmocka_unit_test(other_lengths_keys_and_labels_are_data_loss),
 		cmocka_unit_test(bounds_hold_and_a_refused_wrap_appends_nothing),
+		cmocka_unit_test(another_purpose_is_another_key),
 		cmocka_unit_test(a_key_encryption_key_is_wiped_with_its_owner),
 	};
 
