@@ -86,7 +86,8 @@ static const struct schema_item top_items[] = {
 	{ "ca.directory", SCHEMA_PATH, 0, PATH_MAX - 64, "", AT(conf, ca.directory),
 	  .help = "Sign with the CA in this directory instead of a root that Signet makes itself: ca-cert.pem, ca-key.pem, "
 		  "cert-chain.pem and root-cert.pem (Istio's cacerts, or an exported istio-ca-secret), or tls.crt, tls.key and "
-		  "ca.crt (kubernetes.io/tls). Read at start and again on SIGHUP; try it first with `signet ca check DIR`." },
+		  "ca.crt (kubernetes.io/tls). Read at start, when it changes, and on SIGHUP; try it first "
+		  "with `signet ca check DIR`." },
 	{ "ca.passphrase_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, ca.passphrase_file),
 	  .help = "The passphrase of an encrypted private key in ca.directory; one line." },
 	{ "ca.root_lifetime", SCHEMA_SECONDS, DAY, INT64_C(36500) * DAY, "3650d", AT(conf, ca.root_lifetime),

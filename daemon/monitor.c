@@ -19,6 +19,7 @@
 #include "daemon/sandbox.h"
 
 #define FRONTS_MAX 64 /* conf listen.fronts */
+#define CA_LOOK_MS 1000 /* ours: eight stat() a second, and a change is in use within two */
 #define KEEPER 0
 #define ADMIN 1
 #define FRONTS 2
@@ -34,6 +35,9 @@ struct monitor {
 	bool up;       /* all were ready once */
 	bool stopping;
 	bool reloading;
+	uint64_t ca_mark;      /* start_ca_mark() at the last look */
+	bool ca_changed;       /* it was another one than before: to be read when it stays so until the next look */
+	int64_t ca_look_ms;    /* when to look again */
 	struct start_files previous; /* while reloading: what to go back to */
 	int status;    /* exit status of the daemon */
 };
@@ -147,11 +151,20 @@ static struct err send_ca(struct monitor *m, int fd)
 	return chan_flush(keeper);
 }
 
+static void ca_seen(struct monitor *m)
+{
+	m->ca_mark = start_ca_mark(m->s);
+	m->ca_changed = false;
+}
+
 /* The CA is the keeper's to judge; it goes on with the old one if the new one is no good. */
 static struct err reload_read(struct monitor *m, struct start_files *fresh)
 {
 	AUTO(fd) int ca = -1;
-	struct err e = start_read_ca(m->s, &ca);
+	struct err e;
+
+	ca_seen(m);
+	e = start_read_ca(m->s, &ca);
 
 	if (e.code != ERR_OK) metric_inc(m->metrics, M_CA_RELOAD_FAILED);
 	TRY(e);
@@ -184,6 +197,36 @@ static void reload(struct monitor *m)
 	m->s->files = start_move_files(&fresh);
 	for (size_t i = FRONTS; i < m->count; i++) m->procs[i].reload = true;
 	m->reloading = true;
+}
+
+/* ca.directory has changed by itself, as a mounted Secret does.  Read when two looks see the same: then nobody is writing. */
+static void reload_ca(struct monitor *m)
+{
+	AUTO(fd) int ca = -1;
+	struct err e;
+
+	ca_seen(m);
+	e = start_read_ca(m->s, &ca);
+	if (e.code == ERR_OK) e = send_ca(m, ca);
+	if (e.code == ERR_OK) return;
+	metric_inc(m->metrics, M_CA_RELOAD_FAILED);
+	log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e), F_STR("note", "the CA in use stays"));
+}
+
+/* Milliseconds until the next look; -1: there is nothing to look at. */
+static int watch_ca(struct monitor *m)
+{
+	int64_t now = proc_now_ms();
+	uint64_t mark;
+
+	if (m->ca_mark == 0 || m->stopping || !m->up) return -1;
+	if (now < m->ca_look_ms) return (int)(m->ca_look_ms - now);
+	mark = start_ca_mark(m->s);
+	if (mark == m->ca_mark && m->ca_changed) reload_ca(m);
+	else if (mark != m->ca_mark) m->ca_changed = true;
+	m->ca_mark = mark;
+	m->ca_look_ms = now + CA_LOOK_MS;
+	return CA_LOOK_MS;
 }
 
 /* A front could not start with the new files: back to the old ones.  What is wrong in a file shows in the first front that
@@ -321,6 +364,11 @@ static void wait_and_serve(struct monitor *m, int timeout)
 	if (fds[0].revents != 0) hear_signals(m);
 }
 
+static int sooner(int a, int b)
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
 static void monitor_loop(struct monitor *m)
 {
 	while (!m->stopping || running(m, KEEPER) > 0) {
@@ -328,7 +376,7 @@ static void monitor_loop(struct monitor *m)
 		reload_step(m);
 		/* a start that was given up before the others ran: nobody's end will be news */
 		if (m->stopping && running(m, ADMIN) == 0) proc_stop(&m->procs[KEEPER]);
-		wait_and_serve(m, do_due(m));
+		wait_and_serve(m, sooner(watch_ca(m), do_due(m)));
 	}
 }
 
@@ -392,6 +440,7 @@ struct err monitor_run(struct start *s, int *status)
 	m->s = s;
 	m->log = s->log;
 	m->metrics_fd = m->signals = -1;
+	m->ca_mark = s->ca_mark;
 	start_no_files(&m->previous);
 	name_procs(m);
 	e = monitor_begin(m);

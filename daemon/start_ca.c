@@ -91,3 +91,29 @@ struct err start_read_ca(struct start *s, int *fd)
 		FAIL(ERR_INVALID_ARGUMENT, "start: the files of ca.directory are too large, 60 KiB all together");
 	return into_pipe(buf_view(&d.encoded), fd);
 }
+
+/* ---- has it changed? ---- */
+
+static uint64_t mix(uint64_t mark, uint64_t v) /* FNV-1a, by words: to tell changes, not attackers */
+{
+	return (mark ^ v) * UINT64_C(0x100000001b3);
+}
+
+uint64_t start_ca_mark(const struct start *s)
+{
+	const char *dir = conf_text(s->conf, s->conf->ca.directory);
+	uint64_t mark = UINT64_C(0xcbf29ce484222325);
+	char path[600];
+
+	if (dir[0] == '\0') return 0;
+	for (unsigned i = 0; i < CA_FILE_PASSPHRASE; i++) {
+		struct stat st;
+
+		mark = mix(mark, i);
+		if (snprintf(path, sizeof(path), "%s/%s", dir, ca_file_name((enum ca_file)i)) >= (int)sizeof(path)) continue;
+		if (stat(path, &st) != 0) continue;
+		mark = mix(mix(mark, (uint64_t)st.st_ino), (uint64_t)st.st_size);
+		mark = mix(mix(mark, (uint64_t)st.st_mtim.tv_sec), (uint64_t)st.st_mtim.tv_nsec);
+	}
+	return mark == 0 ? 1 : mark;
+}

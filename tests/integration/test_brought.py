@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 
 import grpc
 import pytest
@@ -320,6 +321,22 @@ def test_the_fronts_own_certificate_follows_to_a_new_root():
         chain = wait_for(new_clients_can_connect)
         assert [certs_of(c)[0] for c in chain[1:-1]] == [low.cert]
         assert certs_of(chain[-1]) == [other.cert, ROOT.cert]
+
+
+def test_a_changed_directory_is_noticed_and_a_bad_one_is_refused_once():
+    low = CA("New Low", ROOT)
+    with with_ca(cacerts(LOW, [LOW, UPPER], [ROOT])) as s:
+        wait_for(lambda: [e for e in s.events("serving") if e["process"] == "monitor"])
+        bring(s.dir / "ca", cacerts(low, [low], [ROOT]))
+        wait_for(lambda: s.events("ca_replaced"))
+        assert certs_of(issue(s)[1][1])[0] == low.cert
+        (s.dir / "ca/ca-key.pem").write_text(LOW.key_pem())  # in place, half of a change
+        wait_for(lambda: s.events("ca_reload_failed"))
+        time.sleep(2.5)
+        assert len(s.events("ca_reload_failed")) == 1 and s.metric("signet_ca_reload_failed_total") == 1
+        (s.dir / "ca/ca-key.pem").write_text(low.key_pem())
+        wait_for(lambda: s.events("ca_unchanged"))
+        assert certs_of(issue(s)[1][1])[0] == low.cert
 
 
 def test_the_same_files_again_change_nothing():
