@@ -1,4 +1,5 @@
 /* The keeper as a whole: what it issues, refuses, records and survives. */
+#include "ca/wall_clock.h"
 #include "ca/world.h"
 
 /* ---- issuing ---- */
@@ -355,15 +356,6 @@ static void test_admin_has_room_when_fronts_have_none(void **state)
 }
 
 /* ---- the clock ---- */
-
-static _Atomic int64_t ahead; /* seconds that the wall clock of this program is ahead */
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	int rc = (int)syscall(SYS_clock_gettime, id, ts);
-
-	if (id == CLOCK_REALTIME) ts->tv_sec += atomic_load(&ahead);
-	return rc;
-}
 
 static void test_a_clock_that_steps_forward_drops_no_record_of_a_valid_certificate(void **state)
 {
