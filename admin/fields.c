@@ -218,5 +218,8 @@ struct err field_record(const struct store_record *r, json_t **out)
 	                 field_hex(BYTES(r->evidence_hash, STORE_HASH_LEN)), "key_hash",
 	                 field_hex(BYTES(r->key_hash, STORE_HASH_LEN)), "root_seq", (json_int_t)r->root_seq, "pem", pem.data,
 	                 pem.len);
-	return *out == NULL ? ERR(ERR_INTERNAL, "admin: a record is not text") : OK;
+	if (*out == NULL) FAIL(ERR_INTERNAL, "admin: a record is not text");
+	if (r->node.len > 0) (void)json_object_set_new(*out, "node", field_shown(r->node));
+	if (r->request_id.len > 0) (void)json_object_set_new(*out, "request_id", field_shown(r->request_id));
+	return OK;
 }

@@ -69,6 +69,7 @@ static void fill_record(struct keeper *k, struct job *job, bool serving)
 	r->caller = job->issue.caller;
 	r->rule = job->issue.rule;
 	r->issuer = bytes_str(POLICY_ISSUER_DEFAULT);
+	r->node = job->issue.node;
 	r->evidence = serving ? STORE_BY_DAEMON : (enum store_evidence)job->issue.evidence;
 	memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
 	r->root_seq = roots_seq(k->roots);

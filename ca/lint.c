@@ -166,6 +166,7 @@ static struct err read_tbs(struct bytes tbs, struct view *v)
 #define UNUSED(x) ((void)(x))
 
 static bool is_root(const struct lint_want *w) { return w->profile == PROFILE_ROOT; }
+static bool is_ca(const struct lint_want *w) { return is_root(w) || w->profile == PROFILE_CROSS; }
 static bool subject_empty(const struct view *v) { return v->subject.len == 2; }
 
 RULE(version) { UNUSED(w); return v->version == 2; }
@@ -176,23 +177,27 @@ RULE(not_before) { return v->not_before <= w->now && v->not_before >= w->now - T
 RULE(order) { UNUSED(w); return v->not_before < v->not_after; }
 RULE(lifetime) { return v->not_after > w->now && v->not_after - w->now <= w->max_lifetime; }
 RULE(chain_end) { return is_root(w) || v->not_after <= w->chain_not_after; }
-RULE(subject) { return is_root(w) ? bytes_equal(v->subject, v->issuer) : subject_empty(v); }
+RULE(subject)
+{
+	if (w->profile == PROFILE_CROSS) return bytes_equal(v->subject, w->subject) && !bytes_equal(v->subject, v->issuer);
+	return is_root(w) ? bytes_equal(v->subject, v->issuer) : subject_empty(v);
+}
 RULE(spki) { return bytes_equal(v->spki, w->spki); }
 RULE(twice) { UNUSED(w); return !v->twice; }
 RULE(unknown) { UNUSED(w); return !v->unknown; }
 RULE(bc) { UNUSED(w); return v->has[EXT_BC] && v->critical[EXT_BC]; }
-RULE(ca) { return v->ca == is_root(w); }
-RULE(path_len) { return is_root(w) ? v->has_path_len && v->path_len == 0 : !v->has_path_len; }
+RULE(ca) { return v->ca == is_ca(w); }
+RULE(path_len) { return is_ca(w) ? v->has_path_len && v->path_len == (is_root(w) ? 1 : 0) : !v->has_path_len; }
 RULE(ku) { UNUSED(w); return v->has[EXT_KU] && v->critical[EXT_KU]; }
 RULE(ku_bits)
 {
-	if (is_root(w)) return v->key_usage == (KU_KEY_CERT_SIGN | KU_CRL_SIGN);
+	if (is_ca(w)) return v->key_usage == (KU_KEY_CERT_SIGN | KU_CRL_SIGN);
 	return v->key_usage == KU_DIGITAL_SIGNATURE ||
 	       (w->key_type == KEY_RSA && v->key_usage == (KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT));
 }
 RULE(eku)
 {
-	if (is_root(w)) return !v->has[EXT_EKU];
+	if (is_ca(w)) return !v->has[EXT_EKU];
 	return v->has[EXT_EKU] && !v->critical[EXT_EKU] && v->eku_server && !v->eku_other &&
 	       v->eku_client == (w->profile == PROFILE_WORKLOAD);
 }
@@ -212,7 +217,7 @@ RULE(trust_domain)
 
 	if (w->profile == PROFILE_SERVING) return true;
 	if (v->uri.len > SPIFFE_ID_MAX || spiffe_id_parse(v->uri, &domain, &path).code != ERR_OK) return false;
-	return bytes_is(domain, w->trust_domain) && (path.len == 0) == is_root(w);
+	return bytes_is(domain, w->trust_domain) && (path.len == 0) == is_ca(w);
 }
 RULE(names) { return v->wrong_names == 0 && v->name_count == w->name_count; }
 
@@ -228,13 +233,13 @@ static const struct {
 	{ "lint: notBefore is before notAfter (s4.1.2.5)", rule_order },
 	{ "lint: lifetime is within the limit", rule_lifetime },
 	{ "lint: does not outlive its issuer", rule_chain_end },
-	{ "lint: subject is empty; a root's is its issuer (s4.1.2.6)", rule_subject },
+	{ "lint: subject is empty; a root's is its issuer, a cross-certificate's the other root (s4.1.2.6)", rule_subject },
 	{ "lint: key is the one asked for (s4.1.2.7)", rule_spki },
 	{ "lint: no extension twice (s4.2)", rule_twice },
 	{ "lint: no extension beyond the profile", rule_unknown },
 	{ "lint: basic constraints there and critical (s4.2.1.9)", rule_bc },
-	{ "lint: CA:TRUE in roots only (X509-SVID s4.1)", rule_ca },
-	{ "lint: path length 0 in roots only (s4.2.1.9)", rule_path_len },
+	{ "lint: CA:TRUE in roots and cross-certificates only (X509-SVID s4.1)", rule_ca },
+	{ "lint: path length 1 in roots, 0 in cross-certificates, else none (s4.2.1.9)", rule_path_len },
 	{ "lint: key usage there and critical (X509-SVID s4.3)", rule_ku },
 	{ "lint: key usage fits profile and key (X509-SVID s4.3, RFC 8813 s3)", rule_ku_bits },
 	{ "lint: extended key usage fits the profile (X509-SVID s4.4)", rule_eku },

@@ -14,6 +14,7 @@ struct lint_want { /* what must come out; views live for the call */
 	enum key_type key_type;
 	const char *trust_domain;
 	struct bytes uri;            /* empty for serving */
+	struct bytes subject;        /* cross: Name element */
 	const struct wire_name *names;
 	size_t name_count;
 	uint8_t replica;             /* first octet of the serial */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
+#include "ca/idset.h"
 #include "csr/cert.h"
 
 #define SLICE 1024          /* revocations of one transaction; ours: other certificates wait for it some 10 ms */
@@ -18,10 +19,7 @@ struct revocation {
 	struct buf found;        /* u64 indexes of records, as the clerk found them */
 	size_t done;             /* of them, in bytes */
 	uint64_t unseen;         /* first record that the clerk has not looked at */
-	struct keys {            /* REVOKE_CALLER: keys that were certified for the caller, open addressing */
-		uint8_t (*slots)[STORE_HASH_LEN];
-		size_t count, cap;
-	} keys;
+	struct idset keys;       /* REVOKE_CALLER: keys that were certified for the caller */
 	struct wire_revoked result;
 };
 
@@ -29,49 +27,8 @@ void revocation_free(struct revocation *r)
 {
 	if (r == NULL) return;
 	buf_free(&r->found);
-	free(r->keys.slots);
+	idset_free(&r->keys);
 	free(r);
-}
-
-/* ---- keys of a caller ---- */
-
-/* Hashes are random already; an all-zero slot is free, and no key has that hash. */
-static uint8_t *keys_slot(const struct keys *keys, const uint8_t hash[STORE_HASH_LEN])
-{
-	static const uint8_t none[STORE_HASH_LEN];
-	size_t i;
-
-	memcpy(&i, hash, sizeof(i));
-	for (i &= keys->cap - 1;; i = (i + 1) & (keys->cap - 1))
-		if (memcmp(keys->slots[i], hash, STORE_HASH_LEN) == 0 || memcmp(keys->slots[i], none, STORE_HASH_LEN) == 0)
-			return keys->slots[i];
-}
-
-static bool keys_have(const struct keys *keys, const uint8_t hash[STORE_HASH_LEN])
-{
-	return keys->cap > 0 && memcmp(keys_slot(keys, hash), hash, STORE_HASH_LEN) == 0;
-}
-
-static struct err keys_grow(struct keys *keys)
-{
-	struct keys grown = { .count = keys->count, .cap = keys->cap == 0 ? 1024 : keys->cap * 2 };
-
-	if (keys->count * 2 < keys->cap) return OK;
-	grown.slots = calloc(grown.cap, sizeof(*grown.slots));
-	if (grown.slots == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: out of memory");
-	for (size_t i = 0; i < keys->cap; i++) memcpy(keys_slot(&grown, keys->slots[i]), keys->slots[i], STORE_HASH_LEN);
-	free(keys->slots);
-	*keys = grown;
-	return OK;
-}
-
-static struct err keys_add(struct keys *keys, const uint8_t hash[STORE_HASH_LEN])
-{
-	if (keys_have(keys, hash)) return OK;
-	TRY(keys_grow(keys));
-	memcpy(keys_slot(keys, hash), hash, STORE_HASH_LEN);
-	keys->count++;
-	return OK;
 }
 
 /* ---- which records ---- */
@@ -79,10 +36,10 @@ static struct err keys_add(struct keys *keys, const uint8_t hash[STORE_HASH_LEN]
 /* Renewals come after what they renew, so one walk in order finds a caller's certificates and all that came of them. */
 static struct err of_caller(struct revocation *r, const struct store_record *record, bool *hit)
 {
-	bool renewed = record->evidence == STORE_BY_MTLS && keys_have(&r->keys, record->evidence_hash);
+	bool renewed = record->evidence == STORE_BY_MTLS && idset_has(&r->keys, record->evidence_hash);
 
 	*hit = renewed || bytes_equal(record->caller, r->ask.subject);
-	return *hit ? keys_add(&r->keys, record->key_hash) : OK;
+	return *hit ? idset_add(&r->keys, record->key_hash, NULL) : OK;
 }
 
 static struct err matches(struct revocation *r, const struct store_record *record, bool *hit)

@@ -13,7 +13,8 @@
 #define EXT_KU_SIGN_ENCIPHER "\x30\x0e\x06\x03\x55\x1d\x0f" CRITICAL "\x04\x04\x03\x02\x05\xa0" /* and keyEncipherment */
 #define EXT_KU_CA "\x30\x0e\x06\x03\x55\x1d\x0f" CRITICAL "\x04\x04\x03\x02\x01\x06"           /* keyCertSign, cRLSign */
 #define EXT_BC_LEAF "\x30\x0c\x06\x03\x55\x1d\x13" CRITICAL "\x04\x02\x30\x00"                 /* cA FALSE, which is the DEFAULT */
-#define EXT_BC_CA "\x30\x12\x06\x03\x55\x1d\x13" CRITICAL "\x04\x08\x30\x06\x01\x01\xff\x02\x01\x00"
+#define EXT_BC_CA_0 "\x30\x12\x06\x03\x55\x1d\x13" CRITICAL "\x04\x08\x30\x06\x01\x01\xff\x02\x01\x00"
+#define EXT_BC_CA_1 "\x30\x12\x06\x03\x55\x1d\x13" CRITICAL "\x04\x08\x30\x06\x01\x01\xff\x02\x01\x01"
 #define KP_SERVER "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01"
 #define KP_CLIENT "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02"
 #define EXT_EKU_BOTH "\x30\x1d\x06\x03\x55\x1d\x25\x04\x16\x30\x14" KP_SERVER KP_CLIENT
@@ -25,7 +26,8 @@
 static const struct bytes blocks[][2] = {
 	[PROFILE_WORKLOAD] = { BLOCK(EXT_KU_SIGN EXT_EKU_BOTH EXT_BC_LEAF), BLOCK(EXT_KU_SIGN_ENCIPHER EXT_EKU_BOTH EXT_BC_LEAF) },
 	[PROFILE_SERVING] = { BLOCK(EXT_KU_SIGN EXT_EKU_SERVER EXT_BC_LEAF), BLOCK(EXT_KU_SIGN EXT_EKU_SERVER EXT_BC_LEAF) },
-	[PROFILE_ROOT] = { BLOCK(EXT_KU_CA EXT_BC_CA), BLOCK(EXT_KU_CA EXT_BC_CA) },
+	[PROFILE_ROOT] = { BLOCK(EXT_KU_CA EXT_BC_CA_1), BLOCK(EXT_KU_CA EXT_BC_CA_1) },
+	[PROFILE_CROSS] = { BLOCK(EXT_KU_CA EXT_BC_CA_0), BLOCK(EXT_KU_CA EXT_BC_CA_0) },
 };
 
 /* SubjectKeyIdentifier and AuthorityKeyIdentifier up to their 20 octets (s4.2.1.2, s4.2.1.1). */
@@ -77,16 +79,22 @@ static struct err put_validity(const struct template_request *r, struct buf *out
 	return der_close(out, &validity);
 }
 
+static struct bytes subject_of(const struct template *t, const struct template_request *r)
+{
+	if (r->profile == PROFILE_CROSS) return r->subject;
+	return r->profile == PROFILE_ROOT ? t->issuer : BYTES(empty_name, sizeof(empty_name));
+}
+
 /* s4.2.1.6: "If the subject field contains an empty sequence, ... the subjectAltName extension MUST be marked critical";
  * otherwise it SHOULD NOT be. */
-static struct err put_san(const struct template_request *r, struct buf *out)
+static struct err put_san(const struct template *t, const struct template_request *r, struct buf *out)
 {
 	static const uint8_t oid[] = { 0x06, 0x03, 0x55, 0x1d, 0x11 };
 	struct der_open extension, octets, names;
 
 	TRY(der_open(out, DER_SEQUENCE, &extension));
 	TRY(buf_put(out, oid, sizeof(oid)));
-	if (r->profile != PROFILE_ROOT) TRY(buf_put(out, CRITICAL, 3));
+	if (subject_of(t, r).len == sizeof(empty_name)) TRY(buf_put(out, CRITICAL, 3));
 	TRY(der_open(out, DER_OCTET_STRING, &octets));
 	TRY(der_open(out, DER_SEQUENCE, &names));
 	if (r->uri.len > 0) TRY(der_put(out, DER_CONTEXT(6), r->uri));
@@ -108,14 +116,14 @@ static struct err put_extensions(const struct template *t, const struct template
 	TRY(buf_put(out, r->ski, KEY_SKI_LEN));
 	/* s4.2.1.1: a self-signed certificate may leave it out. */
 	if (r->profile != PROFILE_ROOT) TRY(buf_put(out, t->aki, sizeof(t->aki)));
-	TRY(put_san(r, out));
+	TRY(put_san(t, r, out));
 	TRY(der_close(out, &list));
 	return der_close(out, &tagged);
 }
 
 struct err template_build(const struct template *t, const struct template_request *r, struct buf *out)
 {
-	struct bytes subject = r->profile == PROFILE_ROOT ? t->issuer : BYTES(empty_name, sizeof(empty_name));
+	struct bytes subject = subject_of(t, r);
 	struct der_open tbs;
 
 	TRY(der_open(out, DER_SEQUENCE, &tbs));

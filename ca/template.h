@@ -15,7 +15,8 @@
 enum template_profile {
 	PROFILE_WORKLOAD, /* one SPIFFE URI, granted DNS and IP names; serverAuth and clientAuth */
 	PROFILE_SERVING,  /* the daemon's own: DNS and IP names, no URI; serverAuth */
-	PROFILE_ROOT,     /* self-signed: CA:TRUE, path length 0; URI of the trust domain */
+	PROFILE_ROOT,     /* self-signed: CA:TRUE, path length 1 (a cross-certificate, then leafs); URI of the trust domain */
+	PROFILE_CROSS,    /* another root's key and name, by this one: CA:TRUE, path length 0; URI of the trust domain */
 };
 
 struct template_request { /* views live until template_build() returns */
@@ -25,7 +26,8 @@ struct template_request { /* views live until template_build() returns */
 	struct bytes spki;
 	enum key_type key_type;
 	const uint8_t *ski;             /* KEY_SKI_LEN octets: RFC 7093 method 1 */
-	struct bytes uri;               /* workload, root */
+	struct bytes uri;               /* workload, root, cross */
+	struct bytes subject;           /* cross: Name element */
 	const struct wire_name *names;  /* workload, serving */
 	size_t name_count;
 };

@@ -50,7 +50,7 @@ static const struct wire_field issue_fields[] = {
 	ISSUE(issuer, TEXT, 0, WIRE_NAME_MAX),
 	ISSUE(spki, BYTES, 1, KEY_SPKI_MAX),
 	ISSUE(own_id, TEXT, 0, SPIFFE_ID_MAX),
-	ISSUE(node, TEXT, 0, WIRE_NODE_MAX),
+	ISSUE(node, TEXT, 0, STORE_NODE_MAX),
 	ISSUE(peer_serial, BYTES, 0, STORE_SERIAL_MAX),
 	ISSUE(name_count, U8, 0, WIRE_NAMES_MAX),
 };

@@ -14,7 +14,6 @@
 #define WIRE_VERSION 1
 #define WIRE_CALLER_MAX SPIFFE_ID_MAX /* bytes of the caller's id; over mTLS it is a SPIFFE ID */
 #define WIRE_NAME_MAX 64       /* bytes of a rule's or issuer's name */
-#define WIRE_NODE_MAX 253      /* bytes of a node's name (RFC 1123, as Kubernetes has it) */
 #define WIRE_NAMES_MAX 16      /* DNS and IP names of one request */
 #define WIRE_TAG_DNS 2         /* GeneralName, RFC 5280 s4.2.1.6 */
 #define WIRE_TAG_IP 7

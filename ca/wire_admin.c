@@ -113,6 +113,8 @@ static const struct wire_field record_fields[] = {
 	RECORD(caller, BYTES, 0, STORE_TEXT_MAX),
 	RECORD(rule, BYTES, 0, STORE_TEXT_MAX),
 	RECORD(issuer, BYTES, 0, STORE_TEXT_MAX),
+	RECORD(node, BYTES, 0, STORE_NODE_MAX),
+	RECORD(request_id, BYTES, 0, STORE_REQUEST_ID_MAX),
 	RECORD(evidence, ENUM, STORE_BY_NONE, STORE_BY_DAEMON),
 	RECORD(evidence_hash, RAW, 0, HASH_LEN),
 	RECORD(key_hash, RAW, 0, HASH_LEN),

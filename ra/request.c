@@ -343,7 +343,7 @@ static struct err submit(struct request *r, const struct policy_grant *grant, co
 
 	m.evidence = evidence[caller_kind(r->identity->caller)];
 	m.own_id = bytes_str(grant->own_id);
-	m.node = bytes_str(node == NULL || strlen(node) > WIRE_NODE_MAX ? "" : node);
+	m.node = bytes_str(node == NULL || strlen(node) > STORE_NODE_MAX ? "" : node);
 	m.peer_serial = BYTES(r->identity->serial, r->identity->serial_len);
 	memcpy(m.evidence_hash, r->identity->evidence_hash, sizeof(m.evidence_hash));
 	for (size_t i = 0; i < grant->name_count; i++) {

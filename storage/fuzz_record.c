@@ -1,5 +1,5 @@
 /* What decodes, encodes to the same bytes, and stays within its bounds; what does not, leaves the output untouched.
- * Input: one octet (record, token or ban), then the stored value. */
+ * Input: one octet (record, token, ban, revocation or event), then the stored value. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +41,8 @@ static void fuzz_record(struct bytes raw)
 	inside(raw, r.rule, STORE_TEXT_MAX);
 	inside(raw, r.issuer, STORE_TEXT_MAX);
 	inside(raw, r.cert, STORE_CERT_MAX);
+	inside(raw, r.node, STORE_NODE_MAX);
+	inside(raw, r.request_id, STORE_REQUEST_ID_MAX);
 	check(store_record_encode(&r, &again).code == ERR_OK);
 	same(raw, &again);
 }
@@ -78,9 +80,20 @@ static void fuzz_revocation(struct bytes raw)
 	same(raw, &again);
 }
 
+static void fuzz_event(struct bytes raw)
+{
+	AUTO(buf) struct buf again = { .max = 1 << 17 };
+	struct store_event ev = { .index = 7 };
+
+	if (store_event_decode(raw, &ev).code != ERR_OK) return;
+	check(ev.index == 7 && ev.what[0] != '\0' && strlen(ev.subject) <= STORE_TEXT_MAX);
+	check(store_event_encode(&ev, &again).code == ERR_OK);
+	same(raw, &again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static void (*const kinds[])(struct bytes) = { fuzz_record, fuzz_token, fuzz_ban, fuzz_revocation };
+	static void (*const kinds[])(struct bytes) = { fuzz_record, fuzz_token, fuzz_ban, fuzz_revocation, fuzz_event };
 
 	if (len > 0) kinds[data[0] % ARRAY_LEN(kinds)](BYTES(data + 1, len - 1));
 	return 0;

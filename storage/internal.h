@@ -8,12 +8,11 @@
 #include "storage/revoke.h"
 
 enum store_db { DB_META, DB_RECORDS, DB_TILES, DB_TOKENS, DB_TOKEN_IDS, DB_TOKEN_EXPIRY, DB_BANS, DB_VALUES,
-	        DB_REVOKED, DB_COUNT };
+	        DB_REVOKED, DB_EVENTS, DB_COUNT };
 #define DB_KEPT DB_REVOKED /* those before it have been there from the beginning */
 
 #define STORE_ID_LEN 16    /* random; names the directory, so that an index is never taken for another's */
 #define STORE_NAME_MAX 64
-#define STORE_VALUE_MAX 60000
 
 struct store_index;
 

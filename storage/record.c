@@ -6,9 +6,11 @@
 #include "base/wire.h"
 
 #define RECORD_VERSION 1
+#define RECORD_VERSION_2 2 /* and a node or a request id */
 #define TOKEN_VERSION 1
 #define BAN_VERSION 1
 #define REVOCATION_VERSION 1
+#define EVENT_VERSION 1
 #define TOKEN_SPENT 1U   /* flags of a token */
 #define TOKEN_REVOKED 2U
 
@@ -61,10 +63,16 @@ static bool record_head_ok(const struct store_record *r)
 	return r->serial.len >= 1 && r->serial.len <= STORE_SERIAL_MAX && (unsigned)r->evidence <= STORE_BY_DAEMON;
 }
 
+/* One encoding for each record: what has neither is of version 1, as before there was either. */
+static bool has_origin(const struct store_record *r)
+{
+	return r->node.len > 0 || r->request_id.len > 0;
+}
+
 struct err store_record_encode(const struct store_record *r, struct buf *out)
 {
 	if (!record_head_ok(r)) FAIL(ERR_INVALID_ARGUMENT, "storage: serial or evidence of a record out of range");
-	TRY(wire_put_u8(out, RECORD_VERSION));
+	TRY(wire_put_u8(out, has_origin(r) ? RECORD_VERSION_2 : RECORD_VERSION));
 	TRY(wire_put_u64(out, r->index));
 	TRY(wire_put_u64(out, (uint64_t)r->time_ms));
 	TRY(wire_put_u64(out, (uint64_t)r->not_before));
@@ -78,14 +86,19 @@ struct err store_record_encode(const struct store_record *r, struct buf *out)
 	TRY(put_text(out, r->caller, STORE_TEXT_MAX));
 	TRY(put_text(out, r->rule, STORE_TEXT_MAX));
 	TRY(put_text(out, r->issuer, STORE_TEXT_MAX));
-	return put_text(out, r->cert, STORE_CERT_MAX);
+	TRY(put_text(out, r->cert, STORE_CERT_MAX));
+	if (!has_origin(r)) return OK;
+	TRY(put_text(out, r->node, STORE_NODE_MAX));
+	return put_text(out, r->request_id, STORE_REQUEST_ID_MAX);
 }
 
-static struct err record_head(struct bytes *in, struct store_record *r)
+static struct err record_head(struct bytes *in, uint8_t *version, struct store_record *r)
 {
 	uint8_t evidence;
 
-	TRY(take_version(in, RECORD_VERSION));
+	TRY(wire_u8(in, version));
+	if (*version != RECORD_VERSION && *version != RECORD_VERSION_2)
+		FAIL(ERR_INVALID_ARGUMENT, "storage: value of an unknown version");
 	TRY(wire_u64(in, &r->index));
 	TRY(take_i64(in, &r->time_ms));
 	TRY(take_i64(in, &r->not_before));
@@ -101,14 +114,20 @@ struct err store_record_decode(struct bytes raw, struct store_record *out)
 {
 	struct store_record r = { 0 };
 	struct bytes in = raw;
+	uint8_t version;
 
-	TRY(record_head(&in, &r));
+	TRY(record_head(&in, &version, &r));
 	TRY(wire_bytes(&in, STORE_SERIAL_MAX, &r.serial));
 	TRY(wire_bytes(&in, STORE_TEXT_MAX, &r.spiffe_id));
 	TRY(wire_bytes(&in, STORE_TEXT_MAX, &r.caller));
 	TRY(wire_bytes(&in, STORE_TEXT_MAX, &r.rule));
 	TRY(wire_bytes(&in, STORE_TEXT_MAX, &r.issuer));
 	TRY(wire_bytes(&in, STORE_CERT_MAX, &r.cert));
+	if (version == RECORD_VERSION_2) {
+		TRY(wire_bytes(&in, STORE_NODE_MAX, &r.node));
+		TRY(wire_bytes(&in, STORE_REQUEST_ID_MAX, &r.request_id));
+		if (!has_origin(&r)) FAIL(ERR_INVALID_ARGUMENT, "storage: a record of version 2 says no more than one of version 1");
+	}
 	TRY(wire_end(&in));
 	if (!record_head_ok(&r)) FAIL(ERR_INVALID_ARGUMENT, "storage: serial or evidence of a record out of range");
 	*out = r;
@@ -166,7 +185,7 @@ struct err store_token_decode(struct bytes raw, struct store_token *out)
 /* ---- bans ---- */
 static bool ban_ok(const struct store_ban *b)
 {
-	return b->kind >= STORE_BAN_SPIFFE_ID && b->kind <= STORE_BAN_NODE && b->subject[0] != '\0';
+	return b->kind >= STORE_BAN_SPIFFE_ID && b->kind <= STORE_BAN_NODE_KEY && b->subject[0] != '\0';
 }
 
 struct err store_ban_encode(const struct store_ban *b, struct buf *out)
@@ -229,6 +248,35 @@ struct err store_revocation_decode(struct bytes raw, struct store_revocation *ou
 	memcpy(r.issuer, issuer.data, sizeof(r.issuer));
 	memcpy(r.serial, out->serial, sizeof(r.serial));
 	*out = r;
+	return OK;
+}
+
+/* ---- events ---- */
+struct err store_event_encode(const struct store_event *ev, struct buf *out)
+{
+	if (ev->what[0] == '\0') FAIL(ERR_INVALID_ARGUMENT, "storage: an event without a name");
+	TRY(wire_put_u8(out, EVENT_VERSION));
+	TRY(wire_put_u64(out, (uint64_t)ev->time));
+	TRY(put_array(out, ev->what, sizeof(ev->what)));
+	TRY(put_array(out, ev->by, sizeof(ev->by)));
+	TRY(put_array(out, ev->subject, sizeof(ev->subject)));
+	return put_array(out, ev->detail, sizeof(ev->detail));
+}
+
+struct err store_event_decode(struct bytes raw, struct store_event *out)
+{
+	struct store_event ev = { .index = out->index };
+	struct bytes in = raw;
+
+	TRY(take_version(&in, EVENT_VERSION));
+	TRY(take_i64(&in, &ev.time));
+	TRY(wire_str(&in, ev.what, sizeof(ev.what)));
+	TRY(wire_str(&in, ev.by, sizeof(ev.by)));
+	TRY(wire_str(&in, ev.subject, sizeof(ev.subject)));
+	TRY(wire_str(&in, ev.detail, sizeof(ev.detail)));
+	TRY(wire_end(&in));
+	if (ev.what[0] == '\0') FAIL(ERR_INVALID_ARGUMENT, "storage: an event without a name");
+	*out = ev;
 	return OK;
 }
 

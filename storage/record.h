@@ -4,6 +4,7 @@
 #ifndef SIGNET_STORAGE_RECORD_H
 #define SIGNET_STORAGE_RECORD_H
 
+#include "storage/event.h"
 #include "storage/revoke.h"
 
 struct err store_record_encode(const struct store_record *r, struct buf *out);
@@ -19,6 +20,10 @@ struct err store_ban_decode(struct bytes raw, struct store_ban *out);
 /* Without the serial, which is the key. */
 struct err store_revocation_encode(const struct store_revocation *r, struct buf *out);
 struct err store_revocation_decode(struct bytes raw, struct store_revocation *out); /* leaves out->serial */
+
+/* Without the index, which is the key. */
+struct err store_event_encode(const struct store_event *ev, struct buf *out);
+struct err store_event_decode(struct bytes raw, struct store_event *out); /* leaves out->index */
 
 /* SHA-256(a || b); UNAVAILABLE if libcrypto fails. */
 struct err store_sha256(struct bytes a, struct bytes b, uint8_t out[STORE_HASH_LEN]);

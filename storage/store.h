@@ -21,6 +21,9 @@
 #define STORE_HASH_LEN 32    /* SHA-256 */
 #define STORE_TEXT_MAX 2048  /* bytes of each text field */
 #define STORE_CERT_MAX 8192  /* bytes of a certificate */
+#define STORE_NODE_MAX 253   /* bytes of a node's name (RFC 1123, as Kubernetes has it) */
+#define STORE_REQUEST_ID_MAX 128
+#define STORE_VALUE_MAX (4UL << 20) /* bytes of a named value */
 #define STORE_TOKEN_ID_LEN 32 /* hex digits of a join token's public name */
 #define STORE_BY_MAX 64      /* bytes of a peer of the admin socket: "uid:1000" */
 #define STORE_WHY_MAX 256    /* bytes of an operator's reason */
@@ -51,6 +54,8 @@ struct store_record { /* views are borrowed: from the caller on write, from the 
 	struct bytes caller;     /* who was authenticated, as text */
 	struct bytes rule;       /* policy rule that granted it */
 	struct bytes issuer;     /* name of the issuer */
+	struct bytes node;       /* the node that the token was bound to; empty: none is known */
+	struct bytes request_id; /* as the client named its request; empty: it did not */
 	enum store_evidence evidence;
 	uint8_t evidence_hash[STORE_HASH_LEN]; /* of the token or the peer certificate's SPKI; zeros if none */
 	uint8_t key_hash[STORE_HASH_LEN];      /* SHA-256 of the SPKI */
@@ -102,7 +107,10 @@ struct err store_batch_token_revoke(struct store_batch *b, const char *id);
 struct err store_batch_token_expire(struct store_batch *b, int64_t before, size_t max, size_t *dropped);
 
 /* Bans. */
-enum store_ban_kind { STORE_BAN_SPIFFE_ID = 1, STORE_BAN_KEY = 2, STORE_BAN_CALLER = 3, STORE_BAN_NODE = 4 };
+enum store_ban_kind {
+	STORE_BAN_SPIFFE_ID = 1, STORE_BAN_KEY = 2, STORE_BAN_CALLER = 3, STORE_BAN_NODE = 4,
+	STORE_BAN_NODE_KEY = 5, /* follows from one of a node: "HEX NODE", a key that was certified there */
+};
 struct store_ban {
 	enum store_ban_kind kind;
 	char subject[STORE_TEXT_MAX + 1]; /* the ID, the hex key hash, the caller text, the node's name */
@@ -113,7 +121,7 @@ struct store_ban {
 struct err store_batch_ban_add(struct store_batch *b, const struct store_ban *ban);      /* ALREADY_EXISTS */
 struct err store_batch_ban_remove(struct store_batch *b, enum store_ban_kind kind, const char *subject); /* NOT_FOUND */
 
-/* Small named values: the root set, wrapped keys, the replica's own name.  name: 1..64 of [a-z0-9._-]; 1..60 000 bytes. */
+/* Small named values: the root set, wrapped keys, the replica's own name.  name: 1..64 of [a-z0-9._-]; 1..STORE_VALUE_MAX bytes. */
 struct err store_batch_put(struct store_batch *b, const char *name, struct bytes value);
 struct err store_batch_delete(struct store_batch *b, const char *name); /* NOT_FOUND */
 

@@ -35,7 +35,7 @@ static const struct { const char *name; void (*change)(struct lint_want *); cons
 	{ "another trust domain", want_domain, "lint: SPIFFE ID of this trust domain, with a path in leafs only (X509-SVID s2, s3)" },
 	{ "names that were not granted", want_no_names, "lint: DNS and IP names are exactly those granted" },
 	{ "a workload's as a server's", want_serving, "lint: extended key usage fits the profile (X509-SVID s4.4)" },
-	{ "a workload's as a root", want_root, "lint: subject is empty; a root's is its issuer (s4.1.2.6)" },
+	{ "a workload's as a root", want_root, "lint: subject is empty; a root's is its issuer, a cross-certificate's the other root (s4.1.2.6)" },
 };
 
 static void build(struct stage *s)
@@ -73,9 +73,9 @@ static void test_refuses_what_was_not_granted(void **state)
 static const struct { const char *name; const char *from; size_t from_len; const char *to; size_t to_len; const char *reason; } edits[] = {
 #define EDIT(name, a, b, reason) { name, a, sizeof(a) - 1, b, sizeof(b) - 1, "lint: " reason }
 	EDIT("version 2", "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x01", "version is 3 (RFC 5280 s4.1.2.1)"),
-	EDIT("CA:TRUE", EXT("\x13", "\x01\x01\xff\x04\x02\x30\x00"), EXT("\x13", "\x01\x01\xff\x04\x05\x30\x03\x01\x01\xff"), "CA:TRUE in roots only (X509-SVID s4.1)"),
+	EDIT("CA:TRUE", EXT("\x13", "\x01\x01\xff\x04\x02\x30\x00"), EXT("\x13", "\x01\x01\xff\x04\x05\x30\x03\x01\x01\xff"), "CA:TRUE in roots and cross-certificates only (X509-SVID s4.1)"),
 	EDIT("CA:FALSE spelled out", EXT("\x13", "\x01\x01\xff\x04\x02\x30\x00"), EXT("\x13", "\x01\x01\xff\x04\x05\x30\x03\x01\x01\x00"), "a DEFAULT is encoded"),
-	EDIT("a path length", EXT("\x13", "\x01\x01\xff\x04\x02\x30\x00"), EXT("\x13", "\x01\x01\xff\x04\x05\x30\x03\x02\x01\x00"), "path length 0 in roots only (s4.2.1.9)"),
+	EDIT("a path length", EXT("\x13", "\x01\x01\xff\x04\x02\x30\x00"), EXT("\x13", "\x01\x01\xff\x04\x05\x30\x03\x02\x01\x00"), "path length 1 in roots, 0 in cross-certificates, else none (s4.2.1.9)"),
 	EDIT("basic constraints not critical", EXT("\x13", "\x01\x01\xff\x04\x02\x30\x00"), EXT("\x13", "\x04\x02\x30\x00"), "basic constraints there and critical (s4.2.1.9)"),
 	EDIT("critical FALSE spelled out", EXT("\x13", "\x01\x01\xff\x04\x02\x30\x00"), EXT("\x13", "\x01\x01\x00\x04\x02\x30\x00"), "a DEFAULT is encoded"),
 	EDIT("key usage not critical", EXT("\x0f", "\x01\x01\xff\x04"), EXT("\x0f", "\x04"), "key usage there and critical (X509-SVID s4.3)"),

@@ -137,7 +137,7 @@ static void test_root_is_what_spiffe_asks_of_a_ca(void **state)
 	expect_extension(root, NID_subject_key_identifier, false);
 	expect_extension(root, NID_subject_alt_name, false);
 	expect_text(root, NID_key_usage, "Certificate Sign, CRL Sign");
-	expect_text(root, NID_basic_constraints, "CA:TRUE, pathlen:0");
+	expect_text(root, NID_basic_constraints, "CA:TRUE, pathlen:1");
 	expect_text(root, NID_subject_alt_name, "URI:spiffe://" TRUST_DOMAIN);
 	assert_int_equal(verify(root, root, X509_PURPOSE_ANY), X509_V_OK);
 	assert_int_equal(X509_NAME_cmp(X509_get_issuer_name(root), X509_get_subject_name(root)), 0);

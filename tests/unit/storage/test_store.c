@@ -266,15 +266,15 @@ static void named_values_are_replaced_and_deleted(void **state)
 {
 	struct fixture *f = *state;
 	AUTO(store_view) struct store_view *v = NULL;
-	AUTO(buf) struct buf out = { .max = 100000 };
-	static uint8_t large[60001];
+	AUTO(buf) struct buf out = { .max = 2 * STORE_VALUE_MAX };
+	static uint8_t large[STORE_VALUE_MAX + 1];
 	struct store_batch *b;
 
 	OKAY(store_batch_begin(f->store, &b));
 	OKAY(store_batch_put(b, "roots", bytes_str("one")));
 	OKAY(store_batch_put(b, "roots", bytes_str("two")));
-	OKAY(store_batch_put(b, "key.1", BYTES(large, 60000)));
-	REFUSED(ERR_INVALID_ARGUMENT, store_batch_put(b, "key.2", BYTES(large, 60001)));
+	OKAY(store_batch_put(b, "key.1", BYTES(large, STORE_VALUE_MAX)));
+	REFUSED(ERR_INVALID_ARGUMENT, store_batch_put(b, "key.2", BYTES(large, STORE_VALUE_MAX + 1)));
 	REFUSED(ERR_INVALID_ARGUMENT, store_batch_put(b, "key.2", BYTES_NONE));
 	REFUSED(ERR_NOT_FOUND, store_batch_delete(b, "key.2"));
 	OKAY(store_batch_commit(b));
@@ -285,8 +285,8 @@ static void named_values_are_replaced_and_deleted(void **state)
 	OKAY(store_view_get(v, "roots", &out));
 	assert_true(bytes_is(buf_view(&out), ">two"));
 	OKAY(store_view_get(v, "key.1", &out));
-	assert_int_equal(out.len, 4 + 60000);
-	out.max = 60000;
+	assert_int_equal(out.len, 4 + STORE_VALUE_MAX);
+	out.max = STORE_VALUE_MAX;
 	REFUSED(ERR_RESOURCE_EXHAUSTED, store_view_get(v, "roots", &out));
 	REFUSED(ERR_NOT_FOUND, store_view_get(v, "key.2", &out));
 	store_view_close(MOVE(v));
@@ -378,7 +378,7 @@ static void bans_out_of_bounds_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct store_batch *b;
-	struct store_ban bad[] = { ban(0, "x"), ban(5, "x"), ban(STORE_BAN_KEY, ""), ban(STORE_BAN_KEY, "x"),
+	struct store_ban bad[] = { ban(0, "x"), ban(6, "x"), ban(STORE_BAN_KEY, ""), ban(STORE_BAN_KEY, "x"),
 		                   ban(STORE_BAN_KEY, "x"), ban(STORE_BAN_KEY, "x") };
 
 	memset(bad[3].subject, 'a', sizeof(bad[3].subject)); /* texts that do not end */
