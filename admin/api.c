@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "admin/fields.h"
+#include "admin/roots.h"
 #include "base/clock.h"
 #include "base/wire.h"
 #include "der/base64.h"
@@ -86,7 +87,6 @@ static struct err ask_ban(const struct api_request *r, struct buf *out)
 static struct err ask_revoke(const struct api_request *r, struct buf *out)
 {
 	struct wire_revoke m = { .id = r->id, .by = bytes_str(r->by) };
-	const json_t *dry = json_object_get(r->body, "dry_run");
 	struct bytes kind, reason = bytes_str("unspecified");
 
 	TRY(field_known(r->body, (const char *const[]){ "kind", "subject", "reason", "dry_run", NULL }));
@@ -95,8 +95,7 @@ static struct err ask_revoke(const struct api_request *r, struct buf *out)
 	TRY(field_text(r->body, "subject", STORE_TEXT_MAX, &m.subject));
 	if (json_object_get(r->body, "reason") != NULL) TRY(field_text(r->body, "reason", 32, &reason));
 	TRY(field_reason(reason, &m.reason));
-	if (dry != NULL && !json_is_boolean(dry)) FAIL(ERR_INVALID_ARGUMENT, "admin: dry_run must be true or false");
-	m.dry_run = json_is_true(dry);
+	TRY(field_flag(r->body, "dry_run", &m.dry_run));
 	return wire_revoke_put(out, &m);
 }
 
@@ -110,16 +109,6 @@ static struct err ask_unban(const struct api_request *r, struct buf *out)
 	TRY(field_ban_kind(bytes_str(kind), &m.kind));
 	m.subject = bytes_str(subject);
 	return wire_subject_put(out, &m);
-}
-
-static struct err ask_ca_import(const struct api_request *r, struct buf *out)
-{
-	struct wire_ca_import m = { .id = r->id, .by = bytes_str(r->by) };
-
-	TRY(field_known(r->body, (const char *const[]){ "chain_pem", "roots_pem", NULL }));
-	TRY(field_text(r->body, "chain_pem", WIRE_CA_PEM_MAX, &m.chain));
-	TRY(field_text(r->body, "roots_pem", WIRE_CA_PEM_MAX, &m.roots));
-	return wire_ca_import_put(out, &m);
 }
 
 /* ---- answers ---- */
@@ -273,6 +262,18 @@ static struct err answer_bans(const struct conf *conf, struct bytes body, json_t
 	return answer_list(body, take_ban, out);
 }
 
+static struct err answer_events(const struct conf *conf, struct bytes body, json_t **out)
+{
+	(void)conf;
+	return answer_list(body, take_event, out);
+}
+
+static struct err answer_limits(const struct conf *conf, struct bytes body, json_t **out)
+{
+	(void)conf;
+	return answer_list(body, take_limit, out);
+}
+
 static struct err answer_crl(const struct conf *conf, struct bytes body, json_t **out)
 {
 	AUTO(buf) struct buf pem = { .max = pem_size(WIRE_CRL_MAX, "X509 CRL") };
@@ -315,7 +316,11 @@ static const struct api_operation operations[] = {
 	{ "GET", "/v1/status", ADMIN_STATUS, ask_get, answer_status },
 	{ "GET", "/v1/roots", ADMIN_ROOTS, ask_get, answer_roots },
 	{ "POST", "/v1/ca/csr", ADMIN_CA_CSR, ask_get, answer_csr },
-	{ "POST", "/v1/ca/import", ADMIN_CA_IMPORT, ask_ca_import, answer_none },
+	{ "POST", "/v1/ca/import", ADMIN_CA_IMPORT, ask_ca_import, answer_root_done },
+	{ "GET", "/v1/root-set", ADMIN_ROOT_STATUS, ask_get, answer_root_set },
+	{ "POST", "/v1/root-set/:step", ADMIN_ROOT_STEP, ask_root_step, answer_root_done },
+	{ "GET", "/v1/events", ADMIN_EVENT_LIST, ask_page, answer_events },
+	{ "GET", "/v1/limits", ADMIN_LIMITS, ask_get, answer_limits },
 	{ "GET", "/v1/tokens", ADMIN_TOKEN_LIST, ask_page, answer_tokens },
 	{ "POST", "/v1/tokens", ADMIN_TOKEN_CREATE, ask_token_create, answer_token },
 	{ "DELETE", "/v1/tokens/:id", ADMIN_TOKEN_REVOKE, ask_token_revoke, answer_none },

@@ -42,6 +42,15 @@ struct err field_seconds(const json_t *body, const char *name, int64_t *out)
 	return OK;
 }
 
+struct err field_flag(const json_t *body, const char *name, bool *out)
+{
+	const json_t *v = json_object_get(body, name);
+
+	if (v != NULL && !json_is_boolean(v)) FAIL(ERR_INVALID_ARGUMENT, "admin: a member that must be true or false is neither");
+	*out = json_is_true(v);
+	return OK;
+}
+
 struct err field_u64(const char *text, uint64_t *out)
 {
 	uint64_t v = 0;

@@ -8,6 +8,7 @@
 struct err field_known(const json_t *body, const char *const *names);   /* an object with no other member */
 struct err field_text(const json_t *body, const char *name, size_t max, struct bytes *out); /* required, 1..max bytes */
 struct err field_seconds(const json_t *body, const char *name, int64_t *out); /* absent: 0; else 1..10 years */
+struct err field_flag(const json_t *body, const char *name, bool *out);  /* true or false; absent: false */
 struct err field_u64(const char *text, uint64_t *out);                  /* decimal digits only */
 struct err field_limit(const struct api_request *r, uint32_t *out);     /* `limit`: 1..API_PAGE_MAX; absent: API_PAGE */
 struct err field_ban_kind(struct bytes name, uint8_t *out);             /* spiffe_id, key, caller */

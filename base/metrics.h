@@ -32,9 +32,29 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	  "Unix time at which the first certificate of the CA's chain ends: none is issued beyond.")                    \
 	X(CA_RELOAD_FAILED, COUNTER, "signet_ca_reload_failed_total", "",                                               \
 	  "Times that a changed ca.directory was refused and the old CA stayed.")                                       \
+	X(ROOT_SEQ, GAUGE_MAX, "signet_root_set_sequence", "", "Sequence number of the root set.")                      \
+	X(ROOTS_NEXT, GAUGE_MAX, "signet_roots", "state=\"next\"", "Roots that are trusted and do not sign, by state.") \
+	X(ROOTS_OLD, GAUGE_MAX, "signet_roots", "state=\"old\"", "")                                                    \
+	X(ROOT_NEXT_SAFE, GAUGE_MAX, "signet_root_next_safe_timestamp", "",                                             \
+	  "Unix time from which on the next root can sign and every client knows it; 0: there is none.")                \
+	X(TAINTED, GAUGE_MAX, "signet_tainted_certificates", "",                                                        \
+	  "Certificates under tainted keys that have not ended.")                                                       \
 	X(DENIED, COUNTER, "signet_policy_denied_total", "", "Requests that policy denied.")                            \
-	X(KEEPER_REFUSED, COUNTER, "signet_keeper_refused_total", "",                                                   \
-	  "Requests that the keeper refused by its own limits or bans.")                                                \
+	X(REFUSED_SPIFFE_ID, COUNTER, "signet_keeper_refused_total", "reason=\"spiffe_id\"",                           \
+	  "Requests that the keeper refused by its own limits, bans and state; in the order of enum keeper_reason.")   \
+	X(REFUSED_NAME, COUNTER, "signet_keeper_refused_total", "reason=\"name\"", "")                                 \
+	X(REFUSED_RESERVED, COUNTER, "signet_keeper_refused_total", "reason=\"reserved_name\"", "")                    \
+	X(REFUSED_LIFETIME, COUNTER, "signet_keeper_refused_total", "reason=\"lifetime\"", "")                         \
+	X(REFUSED_KEY_TYPE, COUNTER, "signet_keeper_refused_total", "reason=\"key_type\"", "")                         \
+	X(REFUSED_RATE, COUNTER, "signet_keeper_refused_total", "reason=\"rate\"", "")                                 \
+	X(REFUSED_BANNED, COUNTER, "signet_keeper_refused_total", "reason=\"banned\"", "")                             \
+	X(REFUSED_TOKEN, COUNTER, "signet_keeper_refused_total", "reason=\"token\"", "")                               \
+	X(REFUSED_STORE, COUNTER, "signet_keeper_refused_total", "reason=\"store\"", "")                               \
+	X(REFUSED_FULL, COUNTER, "signet_keeper_refused_total", "reason=\"full\"", "")                                 \
+	X(REFUSED_SIGNER, COUNTER, "signet_keeper_refused_total", "reason=\"signer\"", "")                             \
+	X(REFUSED_CHAIN_ENDED, COUNTER, "signet_keeper_refused_total", "reason=\"chain_ended\"", "")                   \
+	X(REFUSED_PROFILE, COUNTER, "signet_keeper_refused_total", "reason=\"profile\"", "")                           \
+	X(REFUSED_REVOKED, COUNTER, "signet_keeper_refused_total", "reason=\"revoked\"", "")                           \
 	X(CONNECTIONS, GAUGE_SUM, "signet_connections", "", "Open connections of clients.")                             \
 	X(CONNECTIONS_TOTAL, COUNTER, "signet_connections_total", "", "Connections accepted.")                          \
 	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "",                                         \

@@ -10,6 +10,8 @@
 #include "ca/crl_issue.h"
 #include "ca/import.h"
 #include "ca/revoke.h"
+#include "ca/rotate.h"
+#include "ca/wire_root.h"
 #include "der/base64.h"
 #include "key/key.h"
 
@@ -309,6 +311,9 @@ READ(ban_list, wire_cursor, wire_cursor_take, clerk_bans)
 READ(cert_list, wire_query, wire_query_take, clerk_certs)
 READ(cert_get, wire_get, wire_get_take, clerk_cert)
 READ(crl, wire_get, wire_get_take, crls_answer)
+READ(limits, wire_get, wire_get_take, clerk_limits)
+READ(root_status, wire_get, wire_get_take, rotate_status)
+READ(event_list, wire_cursor, wire_cursor_take, clerk_events)
 READ(revocation_list, wire_cursor, wire_cursor_take, revoke_list)
 
 #define TEXT_MESSAGE_MAX 4096 /* bytes; ours: SPIFFE_ID_MAX, a reason, a name, and numbers */
@@ -329,6 +334,10 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ R, ADMIN_CRL, 16, 16, false, on_crl, R },
 	{ R, ADMIN_CA_CSR, 16, 16, false, import_on_csr, R },
 	{ R, ADMIN_CA_IMPORT, 20, 1024 + 2 * WIRE_CA_PEM_MAX, false, import_on_chain, R },
+	{ R, ADMIN_ROOT_STEP, 20, 1024 + WIRE_CA_PEM_MAX, false, rotate_on_step, R },
+	{ R, ADMIN_ROOT_STATUS, 16, 16, false, on_root_status, R },
+	{ R, ADMIN_LIMITS, 16, 16, false, on_limits, R },
+	{ R, ADMIN_EVENT_LIST, 14, 14 + WIRE_CURSOR_MAX, false, on_event_list, R },
 	{ R, ADMIN_REVOCATION_LIST, 14, 14 + WIRE_CURSOR_MAX, false, on_revocation_list, R },
 };
 

@@ -7,6 +7,8 @@
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
 #include "ca/revoke.h"
+#include "ca/rotate.h"
+#include "ca/wire_root.h"
 
 #define TICK_US 500000         /* how often the indexes are looked at */
 #define INDEX_SLICE 512        /* records of a slice: some milliseconds */
@@ -26,7 +28,7 @@ void clerk_answer_memfd(struct job *job, struct err e, struct bytes content)
 	else admin_answer(job, e, BYTES_NONE);
 }
 
-static void answer_list(struct job *job, struct err e, const struct wire_list *list)
+void clerk_answer_list(struct job *job, struct err e, const struct wire_list *list)
 {
 	AUTO(buf) struct buf content = { .max = WIRE_LIST_MAX };
 
@@ -141,7 +143,7 @@ void clerk_answer_page(struct keeper *k, struct job *job, struct err (*put)(stru
 	store_view_close(page.view);
 	if (page.more) list.cursor = BYTES(page.cursor.key, page.cursor.len);
 	list.items = buf_view(&page.items);
-	answer_list(job, e, &list);
+	clerk_answer_list(job, e, &list);
 	buf_free(&page.items);
 }
 
@@ -153,6 +155,19 @@ void clerk_tokens(struct keeper *k, struct job *job)
 void clerk_bans(struct keeper *k, struct job *job)
 {
 	clerk_answer_page(k, job, put_ban);
+}
+
+static struct err put_event(struct page *page)
+{
+	struct store_event ev;
+
+	TRY(store_view_event_next(page->view, &page->cursor, &ev));
+	return wire_event_put(&page->items, &ev);
+}
+
+void clerk_events(struct keeper *k, struct job *job)
+{
+	clerk_answer_page(k, job, put_event);
 }
 
 /* ---- certificates ---- */
@@ -192,7 +207,7 @@ void clerk_certs(struct keeper *k, struct job *job)
 		list.next = rows.last;
 	}
 	list.items = buf_view(&rows.items);
-	answer_list(job, e, &list);
+	clerk_answer_list(job, e, &list);
 	buf_free(&rows.items);
 }
 
@@ -269,6 +284,7 @@ static void *clerk_main(void *arg)
 		if (job != NULL) {
 			run(k, job);
 		}
+		if (!over) rotate_work(k);
 		if (!over) crls_build(k);
 		if (!over && clock_mono_us() >= due) {
 			index_slice(k, &seen);

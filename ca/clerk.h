@@ -13,6 +13,8 @@ void clerk_tokens(struct keeper *k, struct job *job);
 void clerk_bans(struct keeper *k, struct job *job);
 void clerk_certs(struct keeper *k, struct job *job);
 void clerk_cert(struct keeper *k, struct job *job);
+void clerk_events(struct keeper *k, struct job *job);
+void clerk_limits(struct keeper *k, struct job *job); /* limits_tell.c */
 
 /* A page of a list: `put` appends the next element; NOT_FOUND: there is none. */
 struct page {
@@ -23,6 +25,8 @@ struct page {
 	bool more;
 };
 void clerk_answer_page(struct keeper *k, struct job *job, struct err (*put)(struct page *));
+struct wire_list;
+void clerk_answer_list(struct job *job, struct err e, const struct wire_list *list);
 void clerk_answer_memfd(struct job *job, struct err e, struct bytes content);
 /* Until everything that is recorded can be looked up. */
 struct err clerk_index_all(struct keeper *k);

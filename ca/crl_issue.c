@@ -334,9 +334,9 @@ static struct err commit(struct keeper *k)
 	struct err e;
 
 	pthread_mutex_lock(&k->writer);
-	atomic_store(&k->in_crl, true);
+	atomic_store(&k->writing, WRITING_CRL);
 	e = write_batch(k);
-	atomic_store(&k->in_crl, false);
+	atomic_store(&k->writing, WRITING_RECORDS);
 	pthread_mutex_unlock(&k->writer);
 	return e;
 }

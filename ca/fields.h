@@ -39,4 +39,15 @@ struct err wire_form_take(struct bytes *in, const struct wire_form *form, void *
 /* The same, and nothing may be left. */
 struct err wire_form_take_all(struct bytes in, const struct wire_form *form, void *m);
 
+/* A pair of functions for each table: whole messages, and elements that are taken one after the other. */
+#define WIRE_PUT(name, type, table)                                                                                         \
+	static const struct wire_form name##_form = WIRE_FORM(type, table);                                            \
+	struct err wire_##name##_put(struct buf *out, const struct type *m) { return wire_form_put(out, &name##_form, m); }
+#define WIRE_WHOLE(name, type, table)                                                                                       \
+	WIRE_PUT(name, type, table)                                                                                         \
+	struct err wire_##name##_take(struct bytes in, struct type *m) { return wire_form_take_all(in, &name##_form, m); }
+#define WIRE_ELEMENT(name, type, table)                                                                                     \
+	WIRE_PUT(name, type, table)                                                                                         \
+	struct err wire_##name##_take(struct bytes *in, struct type *m) { return wire_form_take(in, &name##_form, m); }
+
 #endif

@@ -20,6 +20,7 @@ void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason)
 	struct wire_refused m = { .id = id, .reason = (uint16_t)reason };
 
 	atomic_fetch_add(&p->keeper->refused, 1);
+	metric_inc(p->keeper->metrics, (enum metric)keeper_reason_metric(reason));
 	put(p, KEEPER_REFUSED, wire_refused_put(&out, &m), &out);
 }
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/control.h"
-#include "ca/wire_admin.h"
+#include "ca/wire_root.h"
 
 #define CHECK(x)                                                                                                       \
 	do {                                                                                                           \
@@ -67,6 +67,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	ELEMENT(24, revocation, wire_revocation)
 	WHOLE(25, crl, wire_crl)
 	WHOLE(26, ca_import, wire_ca_import)
+	WHOLE(27, root_step, wire_root_step)
+	WHOLE(28, root_done, wire_root_done)
+	ELEMENT(29, root_item, wire_root_item)
+	ELEMENT(30, event, store_event)
+	ELEMENT(31, limit, wire_limit)
 	case 21:
 		if (control_peer_take(in, &peer).code == ERR_OK) compare(in, &out, control_peer_put(&out, &peer));
 		break;

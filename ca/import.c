@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "ca/clerk.h"
+#include "ca/rotate.h"
 #include "ca/takeover.h"
 #include "der/der.h"
 
@@ -112,7 +113,7 @@ static struct err key_make(const struct keeper *k, struct buf *pkcs8, struct buf
 
 	TRY(hsm_key_spec(conf_text(k->conf, k->conf->ca.key_type), &type, &bits));
 	TRY(hsm_key_generate(type, bits, pkcs8));
-	return hsm_wrap(&k->import_kek, ROOTS_IMPORT_LABEL, buf_view(pkcs8), blob);
+	return hsm_wrap(&k->ca_kek, ROOTS_IMPORT_LABEL, buf_view(pkcs8), blob);
 }
 
 /* job->cert: the request; job->tbs: the wrapped key. */
@@ -123,7 +124,7 @@ static struct err csr_make(struct keeper *k, struct job *job, bool *fresh)
 
 	*fresh = e.code == ERR_NOT_FOUND;
 	if (*fresh) e = key_make(k, &pkcs8, &job->tbs);
-	else if (e.code == ERR_OK) e = hsm_unwrap(&k->import_kek, ROOTS_IMPORT_LABEL, buf_view(&job->tbs), &pkcs8);
+	else if (e.code == ERR_OK) e = hsm_unwrap(&k->ca_kek, ROOTS_IMPORT_LABEL, buf_view(&job->tbs), &pkcs8);
 	return e.code == ERR_OK ? request_make(k, buf_view(&pkcs8), &job->cert) : e;
 }
 
@@ -196,7 +197,7 @@ static struct err chain_judge(struct keeper *k, const struct wire_ca_import *ask
 	if (e.code == ERR_NOT_FOUND)
 		FAIL(ERR_FAILED_PRECONDITION, "keeper: there is no request that this could answer (signet ca csr)");
 	TRY(e);
-	TRY(hsm_unwrap(&k->import_kek, ROOTS_IMPORT_LABEL, buf_view(&blob), &pkcs8));
+	TRY(hsm_unwrap(&k->ca_kek, ROOTS_IMPORT_LABEL, buf_view(&blob), &pkcs8));
 	o.pkcs8 = buf_view(&pkcs8);
 	files.text[CA_FILE_IMPORTED] = ask->chain;
 	files.text[CA_FILE_IMPORTED_ROOTS] = ask->roots;
@@ -214,33 +215,25 @@ struct err import_on_chain(void *self, struct chan_msg *msg)
 	struct keeper *k = p->keeper;
 	struct brought_report report = { .problem = "" };
 	struct wire_ca_import ask;
+	struct rotate_import import;
 	struct job *job;
 	struct err e;
 
 	TRY(wire_ca_import_take(msg->payload, &ask));
+	import = (struct rotate_import){ .by = ask.by, .force = ask.force, .dry_run = ask.dry_run };
 	job = job_new(k, p, BYTES_NONE);
 	if (job == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: no room for admin's request");
 	job->id = ask.id;
 	e = not_from_directory(k);
-	if (e.code == ERR_OK && k->next_ca != NULL) e = ERR(ERR_ABORTED, "keeper: another CA is just taking over");
-	if (e.code == ERR_OK) e = chain_judge(k, &ask, &report, &k->next_ca);
+	if (e.code == ERR_OK) e = chain_judge(k, &ask, &report, &import.brought);
 	takeover_tell(k, &report, OK);
 	log_event(k->log, LOG_INFO, "ca_import", F_BYTES("by", ask.by), F_ERR(e), F_STR("what", report.problem));
 	if (e.code == ERR_OK) {
-		k->import_job = job;
-		return OK;
+		import.job = job;
+		e = rotate_import(k, &import);
+		if (e.code == ERR_OK) return OK;
 	}
 	report.problem[WIRE_REASON_MAX - 1] = '\0';
 	if (report.problem[0] != '\0') e.reason = report.problem; /* certificates of the operator, for the operator */
 	return refuse(p, job, e);
-}
-
-void import_done(struct keeper *k, struct err e)
-{
-	struct job *job = MOVE(k->import_job);
-
-	if (job == NULL) return;
-	admin_answer(job, e, BYTES_NONE);
-	job->peer->dirty = true;
-	job_free(k, job);
 }

@@ -8,9 +8,7 @@
 
 /* ADMIN_CA_CSR: the request for the pending key, which is made and stored if there is none. */
 struct err import_on_csr(void *self, struct chan_msg *msg);
-/* ADMIN_CA_IMPORT: judge the chain; a good one becomes k->next_ca, and the answer is given when it has taken over. */
+/* ADMIN_CA_IMPORT: judge the chain; a good one goes to rotate_import(), and the answer is given when it has taken over. */
 struct err import_on_chain(void *self, struct chan_msg *msg);
-/* The taking over that an import waits for has ended so (takeover.c). */
-void import_done(struct keeper *k, struct err e);
 
 #endif

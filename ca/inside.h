@@ -24,6 +24,8 @@
 #define PUBLISH_AT 32       /* signed jobs that the commit thread hears of although more requests are readable; ours */
 #define TOKEN_TEXT_LEN 48   /* "sgt1_" and 32 octets in base64url */
 
+enum writing { WRITING_RECORDS, WRITING_CRL, WRITING_ROOTS };
+struct rotation;
 struct keeper;
 struct peer { /* a front or admin; the main thread's, but for the atomics */
 	struct keeper *keeper;
@@ -37,6 +39,7 @@ struct peer { /* a front or admin; the main thread's, but for the atomics */
 	struct rate rate;
 	atomic_uint pending;     /* jobs that refer to it */
 	atomic_bool last;        /* its newest request said WIRE_ISSUE_LAST */
+	atomic_uint_least64_t serving; /* record of the serving certificate that it was given last; SET_NEVER: none */
 	struct peer *next;
 };
 
@@ -78,14 +81,14 @@ struct keeper {
 	struct roots *roots;     /* replaced by the main thread under roots_lock, and only while issuing is 0 */
 	const struct root_signer *signer;
 	pthread_mutex_t roots_lock, writer; /* of the clerk, who reads roots; one batch of the store */
-	struct brought *next_ca; /* takes over when issuing is 0 */
-	struct job *import_job;  /* who asked for next_ca, to be told; NULL: nobody */
-	struct hsm_kek import_kek;
+	struct rotation *rotation; /* rotate.c */
+	struct hsm_kek ca_kek;   /* what keys in the root set are wrapped under */
+	int64_t remind_us;       /* the clerk's: when to warn again of the CA's end */
 	struct serials *serials;
 	struct limits *limits;
 	struct bans *bans;
 	struct crls *crls;       /* crl_issue.c */
-	atomic_bool in_crl;      /* the commit that is under way is a CRL's: its points are named so */
+	atomic_int writing;      /* what the commit that is under way is of: its points are named so */
 	struct chan *control;
 	int roots_fd, wake_fd;
 	struct peer *peers;      /* changed by the main thread under queue.lock */

@@ -234,6 +234,7 @@ static void answer_serving(struct job *job)
 	struct buf out = BUF_ON(room);
 	struct wire_serving m = { .not_after = job->record.not_after, .cert = job->record.cert };
 
+	atomic_store(&job->peer->serving, job->record.index);
 	if (wire_serving_put(&out, &m).code == ERR_OK) (void)chan_put(job->peer->chan, KEEPER_SERVING, buf_view(&out));
 }
 

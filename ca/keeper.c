@@ -12,7 +12,7 @@
 #include "base/control.h"
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
-#include "ca/import.h"
+#include "ca/rotate.h"
 #include "ca/takeover.h"
 
 #define FRAMES_A_TURN 4    /* of one peer before the next one's: fairness; ours */
@@ -49,11 +49,13 @@ void keeper_at_point(struct keeper *k, const char *point)
 
 static void at_store_point(const char *point, void *ctx)
 {
+	static const char *const names[][2] = { { "before-commit", "after-commit" }, { "before-crl", "after-crl" },
+						{ "before-roots", "after-roots" } };
 	struct keeper *k = ctx;
-	bool crl = atomic_load(&k->in_crl) && strcmp(point, "before-index") != 0;
+	int writing = atomic_load(&k->writing);
 
-	if (!crl) keeper_at_point(k, point);
-	else keeper_at_point(k, strcmp(point, "before-commit") == 0 ? "before-crl" : "after-crl");
+	if (strcmp(point, "before-index") == 0) keeper_at_point(k, point);
+	else keeper_at_point(k, names[writing][strcmp(point, "before-commit") != 0]);
 }
 
 void keeper_wake(struct keeper *k)
@@ -110,6 +112,7 @@ static struct err peer_add(struct keeper *k, const struct control_peer *who, int
 	p->role = who->role;
 	p->number = who->number;
 	atomic_store(&p->last, true);
+	atomic_store(&p->serving, SET_NEVER);
 	rate_start(&p->rate, k->conf->ca.rate_per_front, clock_mono_us());
 	TRY(who->role == CONTROL_FRONT ? front_channel(p, *fd) : admin_channel(p, *fd));
 	(void)MOVE_FD(*fd);
@@ -171,12 +174,14 @@ struct wait {
 
 static void wait_fill(struct keeper *k, struct wait *w)
 {
+	bool ready = rotate_is_ready(k);
+
 	w->count = 0;
 	w->dead = false;
 	w->fds[0] = (struct pollfd){ .fd = k->wake_fd, .events = POLLIN };
 	w->fds[1] = (struct pollfd){ .fd = k->stopping ? -1 : chan_fd(k->control), .events = POLLIN };
 	for (struct peer *p = k->peers; p != NULL; p = p->next) {
-		bool hold = k->stopping || (k->next_ca != NULL && p->role == CONTROL_FRONT);
+		bool hold = k->stopping || (ready && p->role == CONTROL_FRONT);
 		short events = (short)((hold ? 0 : POLLIN) | (chan_wants_write(p->chan) ? POLLOUT : 0));
 
 		w->dead |= atomic_load(&p->dead);
@@ -253,14 +258,14 @@ static struct err turn(struct keeper *k, struct wait *w)
 		}
 	} else {
 		flush_dirty(k);
-		TRY(wait_for(w, k->next_ca != NULL ? TAKEOVER_MS : k->stopping || w->dead ? DRAIN_MS : -1));
+		TRY(wait_for(w, rotate_is_ready(k) ? TAKEOVER_MS : k->stopping || w->dead ? DRAIN_MS : -1));
 	}
 	if (w->fds[0].revents != 0) (void)!read(k->wake_fd, &drained, sizeof(drained));
 	crls_sign(k);
 	serve_control(k, w->fds[1].revents);
 	for (size_t i = 0; i < w->count; i++) serve_peer(w->peers[i], w->fds[FIRST_PEER + i].revents);
 	if (w->dead) peers_reap(k);
-	takeover_try(k);
+	rotate_try(k);
 	return OK;
 }
 
@@ -309,6 +314,7 @@ static struct err keeper_start(struct keeper *k)
 	TRY(limits_new(k->conf, &k->limits));
 	TRY(serials_new(k->conf->replica, &k->serials));
 	TRY(open_store(k));
+	TRY(rotation_new(k));
 	TRY(takeover_start(k));
 	TRY(open_bans(k));
 	TRY(crls_new(&k->crls));
@@ -344,9 +350,9 @@ static void keeper_stop(struct keeper *k)
 	explicit_bzero(k->options->kek, sizeof(*k->options->kek));
 	if (k->options->ca != NULL) buf_wipe(k->options->ca);
 	stop_threads(k);
-	brought_free(MOVE(k->next_ca));
-	import_done(k, ERR(ERR_UNAVAILABLE, "keeper: stopped"));
-	explicit_bzero(&k->import_kek, sizeof(k->import_kek));
+	rotate_stop(k);
+	rotation_free(MOVE(k->rotation));
+	explicit_bzero(&k->ca_kek, sizeof(k->ca_kek));
 	roots_free(MOVE(k->roots)); /* waits for the signers' threads */
 	keeper_publish(k);
 	drop_queue(k);

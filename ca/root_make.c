@@ -110,7 +110,7 @@ static struct err root_prepare(struct making *m, struct bytes pkcs8)
 struct err root_make(const struct roots_options *o, struct buf *cert, struct buf *blob)
 {
 	AUTO(making) struct making m = { .options = o, .name = { .max = TEMPLATE_NAME_MAX }, .tbs = { .max = STORE_CERT_MAX } };
-	AUTO(buf_wipe) struct buf pkcs8 = { .max = ROOT_BLOB_MAX };
+	AUTO(buf_wipe) struct buf pkcs8 = { .max = SET_BLOB_MAX };
 	enum key_type type;
 	unsigned bits;
 	char label[ROOT_LABEL_MAX];
@@ -121,5 +121,44 @@ struct err root_make(const struct roots_options *o, struct buf *cert, struct buf
 	TRY(root_build(&m));
 	TRY(root_sign(&m, cert));
 	root_key_label(m.ski, label);
-	return hsm_wrap(o->kek, label, buf_view(&pkcs8), blob);
+	return hsm_wrap(o->ca_kek, label, buf_view(&pkcs8), blob);
+}
+
+/* ---- a root signed by another: RFC 5280 s3.2, "cross-certificates" ---- */
+
+static struct err cross_build(const struct roots_options *o, const struct root_signer *by, const struct cert *next, struct buf *tbs)
+{
+	uint8_t ski[KEY_SKI_LEN], serial[SERIAL_LEN];
+	int64_t end = next->not_after < by->not_after ? next->not_after : by->not_after;
+	struct template_request r = { .profile = PROFILE_CROSS, .serial = BYTES(serial, SERIAL_LEN),
+				      .not_before = o->now - TEMPLATE_BACKDATE, .not_after = end, .spki = next->key.spki,
+				      .key_type = next->key.type, .ski = ski, .uri = next->uri, .subject = next->subject };
+	struct lint_want want = { .profile = PROFILE_CROSS, .issuer = by->name, .algorithm = by->algorithm,
+				  .issuer_ski = BYTES(by->ski, KEY_SKI_LEN), .spki = next->key.spki, .ski = BYTES(ski, KEY_SKI_LEN),
+				  .key_type = next->key.type, .trust_domain = conf_text(o->conf, o->conf->trust_domain),
+				  .uri = next->uri, .subject = next->subject, .now = o->now, .max_lifetime = end - o->now,
+				  .chain_not_after = by->not_after };
+
+	TRY(key_ski(next->key.key_bits, ski));
+	TRY(serials_next(o->serials, o->now, serial));
+	want.replica = serial[0];
+	TRY(template_build(by->template, &r, tbs));
+	return lint_tbs(buf_view(tbs), &want);
+}
+
+struct err root_cross(const struct roots_options *o, const struct root_signer *by, struct bytes next, struct buf *cert)
+{
+	AUTO(key_verifier) struct key_verifier *verifier = NULL;
+	AUTO(buf) struct buf tbs = { .max = STORE_CERT_MAX };
+	struct key_info signer;
+	struct cert parsed;
+	struct wait w;
+
+	TRY(cert_parse(next, &parsed));
+	TRY(cross_build(o, by, &parsed, &tbs));
+	TRY(sign_now(by->key, buf_view(&tbs), &w));
+	TRY(key_info_parse(hsm_key_spki(by->key), &signer));
+	TRY(key_verifier_new(&verifier));
+	TRY(key_verify(verifier, &signer, hsm_key_scheme(by->key), w.job.msg, BYTES(w.job.sig, w.job.sig_len)));
+	return template_seal(by->template, buf_view(&tbs), BYTES(w.job.sig, w.job.sig_len), cert);
 }

@@ -9,9 +9,12 @@
 
 #include "base/chan.h"
 #include "base/clock.h"
-#include "ca/import.h"
+#include "ca/roots_start.h"
+#include "ca/rotate.h"
 
-#define SOON (30 * 86400) /* seconds before its end at which a CA is warned of at start; ours */
+#define DAY 86400
+#define SOON (30 * DAY)    /* seconds before its end from which on a CA is warned of; ours */
+#define SOON_PART 5        /* or this part of its life, if that is less: of one that lives a day, hours */
 
 /* ---- what was brought ---- */
 
@@ -43,19 +46,7 @@ static struct err judge(struct keeper *k, struct buf *encoded, struct brought **
 	return e;
 }
 
-/* ---- the set ---- */
-
-static struct err open_set(struct keeper *k, struct brought *brought, bool *created, struct roots **out)
-{
-	struct roots_options o = { .conf = k->conf, .kek = k->options->kek, .serials = k->serials, .now = clock_wall(),
-				   .import_kek = &k->import_kek, .brought = brought };
-	struct err e;
-
-	pthread_mutex_lock(&k->writer);
-	e = roots_open(k->store, &o, created, out);
-	pthread_mutex_unlock(&k->writer);
-	return e;
-}
+/* ---- using a set ---- */
 
 static struct err set_memfd(const struct roots *roots, int *fd)
 {
@@ -65,17 +56,43 @@ static struct err set_memfd(const struct roots *roots, int *fd)
 	return chan_memfd("signet-roots", buf_view(&content), fd);
 }
 
+static int64_t soon(const struct root_signer *s)
+{
+	struct cert cert;
+	int64_t part = cert_parse(s->cert, &cert).code != ERR_OK ? SOON : (cert.not_after - cert.not_before) / SOON_PART;
+
+	return part < SOON ? part : SOON;
+}
+
+static void warn_of_end(const struct keeper *k, const struct root_signer *s)
+{
+	int64_t now = clock_wall();
+
+	if (s->not_after <= now) log_event(k->log, LOG_ERROR, "root_has_ended", F_INT("not_after", s->not_after));
+	else if (s->not_after - now < soon(s))
+		log_event(k->log, LOG_WARN, "ca_ends_soon", F_INT("not_after", s->not_after), F_INT("days", (s->not_after - now) / DAY));
+}
+
+void takeover_remind(struct keeper *k)
+{
+	int64_t now = clock_mono_us();
+
+	if (now < k->remind_us) return;
+	k->remind_us = now + (int64_t)DAY * 1000000;
+	pthread_mutex_lock(&k->roots_lock);
+	warn_of_end(k, k->signer);
+	pthread_mutex_unlock(&k->roots_lock);
+}
+
 static void note(struct keeper *k, const char *event)
 {
 	const struct root_signer *s = k->signer;
 	char ski[2 * KEY_SKI_LEN + 1];
-	int64_t now = clock_wall();
 
 	bytes_hex(BYTES(s->ski, KEY_SKI_LEN), ski);
 	log_event(k->log, LOG_INFO, event, F_STR("key_type", s->key_type), F_STR("ski", ski), F_INT("not_after", s->not_after),
 	          F_INT("seq", roots_seq(k->roots)));
-	if (s->not_after <= now) log_event(k->log, LOG_ERROR, "root_has_ended", F_INT("not_after", s->not_after));
-	else if (s->not_after - now < SOON) log_event(k->log, LOG_WARN, "ca_ends_soon", F_INT("not_after", s->not_after));
+	warn_of_end(k, s);
 	metric_set(k->metrics, M_ROOT_EXPIRY, (uint64_t)s->root_not_after);
 	metric_set(k->metrics, M_CA_EXPIRY, (uint64_t)s->not_after);
 	if (s->brought) metric_set(k->metrics, M_CHAIN_EXPIRY, (uint64_t)s->not_after);
@@ -95,36 +112,71 @@ static void use(struct keeper *k, struct roots *roots, int fd)
 	k->roots_fd = fd;
 }
 
+/* Built, then written, so that what cannot be opened or told is never stored. */
+static struct err store_set(struct keeper *k, const struct roots_options *o, struct roots_change *change, struct roots **out, int *fd)
+{
+	AUTO(roots) struct roots *roots = NULL;
+	AUTO(fd) int memfd = -1;
+	struct err e;
+
+	TRY(roots_build(o, change, &roots));
+	TRY(set_memfd(roots, &memfd));
+	pthread_mutex_lock(&k->writer);
+	atomic_store(&k->writing, WRITING_ROOTS);
+	e = roots_store(k->store, change, roots);
+	atomic_store(&k->writing, WRITING_RECORDS);
+	pthread_mutex_unlock(&k->writer);
+	TRY(e);
+	*out = MOVE(roots);
+	*fd = MOVE_FD(memfd);
+	return OK;
+}
+
 /* ---- at start ---- */
+
+static struct err start_set(struct keeper *k, struct brought *brought)
+{
+	struct roots_options o = { .conf = k->conf, .kek = k->options->kek, .ca_kek = &k->ca_kek, .serials = k->serials, .now = clock_wall() };
+	struct roots_start start = { .options = &o, .brought = brought,
+				     .accept_unpublished = k->conf->ca.unpublished_root == CONF_UNPUBLISHED_ACCEPT };
+	struct roots_started started = { .told = { .event = "" } };
+	struct roots *roots = NULL;
+	int fd = -1;
+	struct err e = roots_start(k->store, &start, &started, &roots);
+
+	if (e.code == ERR_OK) e = set_memfd(roots, &fd);
+	if (e.code != ERR_OK) {
+		roots_free(roots);
+		if (started.told.why[0] != '\0') log_event(k->log, LOG_ERROR, "ca_refused", F_STR("what", started.told.why));
+		return e;
+	}
+	use(k, roots, fd);
+	note(k, k->signer->brought ? "ca_loaded" : started.created ? "root_created" : "root_loaded");
+	if (started.told.harm.certs > 0)
+		log_event(k->log, LOG_WARN, "ca_root_unpublished", F_INT("certificates", started.told.harm.certs),
+		          F_INT("until", started.told.harm.until));
+	return OK;
+}
 
 struct err takeover_start(struct keeper *k)
 {
-	bool wanted = conf_text(k->conf, k->conf->ca.directory)[0] != '\0', created = false;
 	AUTO(brought) struct brought *brought = NULL;
-	struct roots *roots = NULL;
-	int fd = -1;
-	struct err e = OK;
+	bool wanted = conf_text(k->conf, k->conf->ca.directory)[0] != '\0';
+	struct err e;
 
 	if (wanted && k->options->ca == NULL)
 		FAIL(ERR_FAILED_PRECONDITION, "keeper: the files of ca.directory did not come");
 	if (wanted && judge(k, k->options->ca, &brought).code != ERR_OK)
 		FAIL(ERR_FAILED_PRECONDITION, "keeper: the CA in ca.directory cannot be used; see the line ca_refused");
-	e = hsm_kek_derive(k->options->kek, "signet imported CA key", &k->import_kek);
-	if (e.code == ERR_OK) e = open_set(k, brought, &created, &roots);
-	explicit_bzero(k->options->kek, sizeof(*k->options->kek)); /* not needed any more: the key is open, or never will be */
-	if (e.code == ERR_OK) e = set_memfd(roots, &fd);
-	if (e.code != ERR_OK) {
-		roots_free(roots);
-		return e;
-	}
-	use(k, roots, fd);
-	note(k, k->signer->brought ? "ca_loaded" : created ? "root_created" : "root_loaded");
-	return OK;
+	e = hsm_kek_derive(k->options->kek, ROOTS_KEK_PURPOSE, &k->ca_kek);
+	if (e.code == ERR_OK) e = start_set(k, brought);
+	explicit_bzero(k->options->kek, sizeof(*k->options->kek)); /* not needed any more: the keys are open, or never will be */
+	return e;
 }
 
 /* ---- while running ---- */
 
-static void refused(struct keeper *k, struct err e)
+void takeover_refused(struct keeper *k, struct err e)
 {
 	metric_inc(k->metrics, M_CA_RELOAD_FAILED);
 	log_event(k->log, LOG_ERROR, "ca_reload_failed", F_ERR(e), F_STR("note", "the CA in use stays"));
@@ -160,12 +212,8 @@ struct err takeover_on_files(void *self, struct chan_msg *msg)
 
 	if (conf_text(k->conf, k->conf->ca.directory)[0] == '\0') FAIL(ERR_INVALID_ARGUMENT, "keeper: no CA may be brought");
 	if (e.code == ERR_OK) e = judge(k, &files, &brought);
-	if (e.code != ERR_OK) {
-		refused(k, e);
-		return OK;
-	}
-	brought_free(k->next_ca); /* of a reload that this one overtakes */
-	k->next_ca = brought;
+	if (e.code == ERR_OK) rotate_files(k, brought);
+	else takeover_refused(k, e);
 	return OK;
 }
 
@@ -178,33 +226,17 @@ static void tell_fronts(struct keeper *k)
 	}
 }
 
-void takeover_try(struct keeper *k)
+struct err takeover_make(struct keeper *k, struct roots_change *change)
 {
-	AUTO(brought) struct brought *brought = NULL;
+	struct roots_options o = { .conf = k->conf, .ca_kek = &k->ca_kek, .serials = k->serials, .now = clock_wall() };
+	uint8_t ski[KEY_SKI_LEN];
 	struct roots *roots = NULL;
-	bool created;
 	int fd = -1;
-	struct err e;
 
-	if (k->next_ca == NULL || atomic_load(&k->issuing) > 0) return;
-	brought = MOVE(k->next_ca);
-	e = open_set(k, brought, &created, &roots);
-	if (e.code == ERR_OK) e = set_memfd(roots, &fd);
-	if (e.code != ERR_OK) {
-		roots_free(roots);
-		refused(k, e);
-		import_done(k, e);
-		return;
-	}
-	if (roots_seq(roots) == roots_seq(k->roots)) { /* the same as before: nobody need hear of it */
-		roots_free(roots);
-		auto_fd(&fd);
-		log_event(k->log, LOG_INFO, "ca_unchanged", F_INT("seq", roots_seq(k->roots)));
-		import_done(k, OK);
-		return;
-	}
+	memcpy(ski, k->signer->ski, KEY_SKI_LEN);
+	TRY(store_set(k, &o, change, &roots, &fd));
 	use(k, roots, fd);
 	tell_fronts(k);
-	note(k, "ca_replaced");
-	import_done(k, OK);
+	note(k, memcmp(ski, k->signer->ski, KEY_SKI_LEN) == 0 ? "roots_changed" : "ca_replaced");
+	return OK;
 }

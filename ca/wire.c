@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/metrics.h"
 #include "base/wire.h"
 #include "ca/fields.h"
 
@@ -33,6 +34,14 @@ struct err keeper_reason_err(enum keeper_reason reason)
 
 	if (i >= REASON_COUNT) FAIL(ERR_INTERNAL, "keeper: refused for an unknown reason");
 	return reasons[i];
+}
+
+_Static_assert(M_REFUSED_REVOKED - M_REFUSED_SPIFFE_ID == REASON_REVOKED - REASON_LIMIT_SPIFFE_ID && REASON_REVOKED == REASON_COUNT - 1,
+	       "a metric for each reason, in their order");
+
+unsigned keeper_reason_metric(enum keeper_reason reason)
+{
+	return M_REFUSED_SPIFFE_ID + (unsigned)reason - REASON_LIMIT_SPIFFE_ID;
 }
 
 /* ---- FRONT_ISSUE: the fixed part by table, then the names ---- */

@@ -40,6 +40,8 @@ enum keeper_reason {
 	REASON_PROFILE, REASON_REVOKED, REASON_COUNT
 };
 struct err keeper_reason_err(enum keeper_reason reason); /* UNKNOWN number: INTERNAL */
+/* Its metric (base/metrics.h), which names it too; not for REASON_NONE. */
+unsigned keeper_reason_metric(enum keeper_reason reason);
 
 #define WIRE_ISSUE_LAST 1 /* flag: the front has no other request in hand: commit as soon as you can */
 
@@ -117,6 +119,10 @@ enum wire_admin_type {
 	ADMIN_CRL = 77,            /* struct wire_get, index 0 */
 	ADMIN_CA_CSR = 78,         /* struct wire_get, index 0; answer: PKCS#10 DER */
 	ADMIN_CA_IMPORT = 79,      /* struct wire_ca_import */
+	ADMIN_ROOT_STEP = 80,      /* struct wire_root_step; answer: struct wire_root_done */
+	ADMIN_ROOT_STATUS = 81,    /* struct wire_get, index 0; answer: list of struct wire_root_item */
+	ADMIN_EVENT_LIST = 82,     /* u64 id, cursor */
+	ADMIN_LIMITS = 83,         /* struct wire_get, index 0; answer: list of struct wire_limit */
 	KEEPER_ANSWER = 96,        /* u64 id, u8 enum err_code, reason text, then the answer of that request (if OK) */
 	KEEPER_ANSWER_MEMFD = 97,  /* the same with the answer in a sealed memfd (lists) */
 };

@@ -76,6 +76,8 @@ static const struct wire_field crl_fields[] = {
 };
 static const struct wire_field ca_import_fields[] = {
 	WIRE_FIELD(wire_ca_import, id, U64, 0, 0),
+	WIRE_FIELD(wire_ca_import, force, BOOL, 0, 0),
+	WIRE_FIELD(wire_ca_import, dry_run, BOOL, 0, 0),
 	WIRE_FIELD(wire_ca_import, by, TEXT, 1, STORE_BY_MAX),
 	WIRE_FIELD(wire_ca_import, chain, LONG, 1, WIRE_CA_PEM_MAX),
 	WIRE_FIELD(wire_ca_import, roots, LONG, 1, WIRE_CA_PEM_MAX),
@@ -154,34 +156,23 @@ static const struct wire_field status_fields[] = {
 	STATUS(store_ok, U8, 0, 1),
 };
 
-/* A pair of functions for each table: whole messages, and elements that are taken one after the other. */
-#define PUT(name, type, table)                                                                                         \
-	static const struct wire_form name##_form = WIRE_FORM(type, table);                                            \
-	struct err wire_##name##_put(struct buf *out, const struct type *m) { return wire_form_put(out, &name##_form, m); }
-#define WHOLE(name, type, table)                                                                                       \
-	PUT(name, type, table)                                                                                         \
-	struct err wire_##name##_take(struct bytes in, struct type *m) { return wire_form_take_all(in, &name##_form, m); }
-#define ELEMENT(name, type, table)                                                                                     \
-	PUT(name, type, table)                                                                                         \
-	struct err wire_##name##_take(struct bytes *in, struct type *m) { return wire_form_take(in, &name##_form, m); }
-
-WHOLE(answer, wire_answer, answer_fields)
-WHOLE(token_create, wire_token_create, token_create_fields)
-WHOLE(token_created, wire_token_created, token_created_fields)
-WHOLE(cursor, wire_cursor, cursor_fields)
-WHOLE(subject, wire_subject, subject_fields)
-ELEMENT(ban, wire_ban, ban_fields)
-WHOLE(revoke, wire_revoke, revoke_fields)
-WHOLE(revoked, wire_revoked, revoked_fields)
-ELEMENT(revocation, wire_revocation, revocation_fields)
-WHOLE(crl, wire_crl, crl_fields)
-WHOLE(ca_import, wire_ca_import, ca_import_fields)
-WHOLE(query, wire_query, query_fields)
-WHOLE(get, wire_get, get_fields)
-WHOLE(list, wire_list, list_fields)
-ELEMENT(record, store_record, record_fields)
-ELEMENT(token_item, store_token, token_item_fields)
-WHOLE(status, wire_status, status_fields)
+WIRE_WHOLE(answer, wire_answer, answer_fields)
+WIRE_WHOLE(token_create, wire_token_create, token_create_fields)
+WIRE_WHOLE(token_created, wire_token_created, token_created_fields)
+WIRE_WHOLE(cursor, wire_cursor, cursor_fields)
+WIRE_WHOLE(subject, wire_subject, subject_fields)
+WIRE_ELEMENT(ban, wire_ban, ban_fields)
+WIRE_WHOLE(revoke, wire_revoke, revoke_fields)
+WIRE_WHOLE(revoked, wire_revoked, revoked_fields)
+WIRE_ELEMENT(revocation, wire_revocation, revocation_fields)
+WIRE_WHOLE(crl, wire_crl, crl_fields)
+WIRE_WHOLE(ca_import, wire_ca_import, ca_import_fields)
+WIRE_WHOLE(query, wire_query, query_fields)
+WIRE_WHOLE(get, wire_get, get_fields)
+WIRE_WHOLE(list, wire_list, list_fields)
+WIRE_ELEMENT(record, store_record, record_fields)
+WIRE_ELEMENT(token_item, store_token, token_item_fields)
+WIRE_WHOLE(status, wire_status, status_fields)
 
 struct err wire_revocation_put_stored(struct buf *out, const struct store_revocation *r)
 {

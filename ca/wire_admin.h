@@ -3,6 +3,7 @@
 #define SIGNET_CA_WIRE_ADMIN_H
 
 #include "ca/wire.h"
+#include "storage/event.h"
 #include "storage/query.h"
 #include "storage/revoke.h"
 
@@ -74,7 +75,11 @@ struct wire_query { uint64_t id; struct store_query q; };
 struct err wire_query_put(struct buf *out, const struct wire_query *m);
 struct err wire_query_take(struct bytes in, struct wire_query *m);
 
-struct wire_ca_import { uint64_t id; struct bytes by, chain, roots; }; /* CA_IMPORT: PEM */
+struct wire_ca_import { /* CA_IMPORT: PEM; answer: struct wire_root_done */
+	uint64_t id;
+	bool force, dry_run;
+	struct bytes by, chain, roots;
+};
 #define WIRE_CA_PEM_MAX (24 * 1024) /* bytes of each; ours */
 struct err wire_ca_import_put(struct buf *out, const struct wire_ca_import *m);
 struct err wire_ca_import_take(struct bytes in, struct wire_ca_import *m);
@@ -86,7 +91,7 @@ struct err wire_get_take(struct bytes in, struct wire_get *m);
 /* Lists (the answers of ..._LIST, always in a memfd whose message has an empty body): struct wire_list, whose items are
  * elements to the end, taken one by one. */
 struct wire_list {
-	uint64_t next;             /* CERT_LIST: pass as `after` for the next page; UINT64_MAX: there is none */
+	uint64_t next;             /* CERT_LIST: pass as `after` for the next page; UINT64_MAX: there is none.  ROOT_STATUS: sequence */
 	struct bytes cursor;       /* TOKEN_LIST, BAN_LIST: for the next page; empty: there is none */
 	struct bytes items;
 };

@@ -6,7 +6,9 @@ const struct cli_group cli_groups[] = {
 	{ "cert", "Certificates that were issued" },
 	{ "identity", "Bans: who gets no certificate any more" },
 	{ "ca", "The certificate authority" },
+	{ "root", "Roots: rotate, and what is trusted" },
 	{ "crl", "The list of revoked certificates" },
+	{ "event", "What operators, and rotation by itself, have changed" },
 	{ "config", "The configuration file" },
 	{ "policy", "Rules: who gets what" },
 	{ NULL, NULL },
@@ -81,6 +83,19 @@ OPTIONS(out_options) = {
 	{ "out", 0, "FILE", NULL, false, "write to this file instead of standard output" },
 	END,
 };
+#define BREAKS                                                                                                         \
+	{ "dry-run", 0, NULL, NULL, false, "change nothing; say whom it would break, and fail if there is anybody" },      \
+	{ "force", 0, NULL, NULL, false, "do it although it breaks somebody, and say whom" }
+OPTIONS(root_prepare_options) = {
+	{ "cross-sign", 0, NULL, NULL, false, "let the active root sign it too, for those who know only that one" },
+	{ "dry-run", 0, NULL, NULL, false, "change nothing; say whether it would be done" }, END,
+};
+OPTIONS(root_step_options) = { BREAKS, END };
+OPTIONS(export_root_options) = {
+	{ "format", 0, "FORMAT", "pem|spiffe", false, "spiffe: a SPIFFE bundle (JWK Set), with its sequence number" },
+	{ "out", 0, "FILE", NULL, false, "write to this file instead of standard output" },
+	END,
+};
 OPTIONS(ca_check_options) = {
 	{ "passphrase-file", 0, "FILE", NULL, false, "passphrase of an encrypted key" }, END,
 };
@@ -90,7 +105,8 @@ OPTIONS(crl_options) = {
 	END,
 };
 OPTIONS(ca_import_options) = {
-	{ "roots", 0, "FILE", NULL, false, "all roots that clients are to trust, PEM (required)" }, END,
+	{ "roots", 0, "FILE", NULL, false, "all roots that clients are to trust, PEM (required)" },
+	BREAKS, END,
 };
 OPTIONS(ban_options) = {
 	{ "reason", 0, "TEXT", NULL, false, "why, for those who come later (required)" },
@@ -213,8 +229,46 @@ const struct cli_command cli_commands[] = {
 	  "It is checked as `signet ca check` does, and takes over at once.  The roots replace those\n"
 	  "of before: with a new one, give the old ones too until no certificate under them is left.\n",
 	  "signet ca import ca-chain.pem --roots root-cert.pem" },
-	{ "ca", "export-root", NULL, 0, 0, out_options, run_ca_export_root, "the roots as PEM",
-	  "Writes the root bundle: what clients need to trust this CA.\n", "signet ca export-root --out root-cert.pem" },
+	{ "ca", "export-root", NULL, 0, 0, export_root_options, run_ca_export_root, "the roots as PEM or as a SPIFFE bundle",
+	  "Writes the root bundle: what clients need to trust this CA.\n",
+	  "signet ca export-root --out root-cert.pem\nsignet ca export-root --format spiffe --out bundle.json" },
+	{ "ca", "limits", NULL, 0, 0, NULL, run_ca_limits, "what the CA issues at all, and what it refused",
+	  "Shows the limits as the process that holds the key read them itself, and how many\n"
+	  "requests each has refused since its start.\n", "signet ca limits\nsignet ca limits -o json" },
+	{ "ca", "taint", "KEY-ID", 1, 1, NULL, run_ca_taint, "everything under a key is to be renewed",
+	  "Says that certificates under a signing key that signs no more (signet root status) are\n"
+	  "not to be relied on: they may still be renewed, the key can never sign again, and the\n"
+	  "metric signet_tainted_certificates counts those that are left.  To end them at once:\n"
+	  "signet cert revoke ca-key KEY-ID.\n",
+	  "signet ca taint 2d2d64814149dbd6ee692d56b54f1339cb51a023" },
+	{ "ca", "untaint", "KEY-ID", 1, 1, NULL, run_ca_untaint, "take a taint back",
+	  "The key may sign again, if it is of a root that can.\n", "signet ca untaint 2d2d64814149dbd6ee692d56b54f1339cb51a023" },
+
+	{ "root", "status", NULL, 0, 0, NULL, run_root_status, "each root, and what it waits for",
+	  "Shows the root set: what signs, what is trusted, from when on the next root can sign\n"
+	  "and the old one can go without breaking anybody.\n", "signet root status\nsignet root status -o json" },
+	{ "root", "prepare", NULL, 0, 0, root_prepare_options, run_root_prepare, "make and publish the next root",
+	  "Makes a root with a new key and publishes it beside the active one, so that clients\n"
+	  "learn it with their certificates.  It signs nothing yet.  Undone by `signet root retire`.\n",
+	  "signet root prepare\nsignet root prepare --cross-sign" },
+	{ "root", "activate", "ROOT", 0, 1, root_step_options, run_root_activate, "let the next root sign",
+	  "The next root, or the one that is named by the first digits of its ID, signs from now\n"
+	  "on; the one before stays trusted.  Refused while certificates that have not ended were\n"
+	  "answered before it was published.  Undone by activating the old root, by its ID.\n",
+	  "signet root activate --dry-run\nsignet root activate\nsignet root activate 3f2a91c04d1e" },
+	{ "root", "retire", "ROOT", 0, 1, root_step_options, run_root_retire, "trust an old root no more",
+	  "The old root, or the one that is named, is published no more.  Refused while a\n"
+	  "certificate that verifies only by it has not ended.  A root of Signet's own is kept\n"
+	  "with its key, and `signet root restore` undoes it.\n",
+	  "signet root retire --dry-run\nsignet root retire 3f2a91c04d1e" },
+	{ "root", "restore", "ROOT", 0, 1, NULL, run_root_restore, "trust a retired root again",
+	  "It is published again; to let it sign: signet root activate.\n", "signet root restore 3f2a91c04d1e" },
+	{ "root", "delete", "ROOT", 1, 1, NULL, run_root_delete, "delete a retired root and its key",
+	  "For good: nothing undoes it.\n", "signet root delete 3f2a91c04d1e" },
+	{ "root", "add", "FILE", 1, 1, NULL, run_root_add, "trust somebody else's root too",
+	  "Publishes a root whose key is not here, for example that of a CA that is to take over\n"
+	  "later (ca import).  With ca.directory, put it into root-cert.pem instead.\n",
+	  "signet root add corporate-root.pem" },
 
 	{ "crl", "show", NULL, 0, 0, NULL, run_crl_show, "number, times and size of the newest CRL",
 	  "Shows what the newest CRL of the signing key says about itself.  What is on it:\n"
@@ -224,6 +278,9 @@ const struct cli_command cli_commands[] = {
 	  "Writes the CRL.  There is a new one at once after a revocation, and after half of\n"
 	  "ca.crl_lifetime: publish it more often than that.\n",
 	  "signet crl export --out ca-crl.pem\nsignet crl export --der --out ca.crl" },
+
+	{ "event", "list", NULL, 0, 0, list_options, run_event_list, "changes of roots, bans, revocations; newest first",
+	  "Each is written in the very transaction of the change that it tells of.\n", "signet event list --limit 20" },
 
 	{ "config", "check", "FILE", 0, 1, NULL, run_config_check, "check a configuration file",
 	  "Checks the file as the daemon does at its start: keys, values, rules, and the files\n"

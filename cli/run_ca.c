@@ -143,10 +143,9 @@ enum cli_exit run_ca_import(struct cli *c)
 	if (path == NULL) return cli_fail(c, CLI_USAGE, "--roots FILE is needed: all roots that clients are to trust");
 	CLI_TRY(read_pem(c, c->args[0], &chain));
 	CLI_TRY(read_pem(c, path, &roots));
-	body = json_pack("{ss ss}", "chain_pem", chain.data, "roots_pem", roots.data);
+	body = json_pack("{ss ss sb sb}", "chain_pem", chain.data, "roots_pem", roots.data, "force", cli_value(c, "force") != NULL,
+	                 "dry_run", cli_value(c, "dry-run") != NULL);
 	if (body == NULL) return cli_fail(c, CLI_FAILED, "%s or %s is no text", c->args[0], path);
 	CLI_TRY(cli_api_call(c, &(struct cli_api_ask){ .method = "POST", .path = "/v1/ca/import", .body = body }, &answer));
-	if (c->json) return cli_print_json(c, answer);
-	fprintf(c->out, "The daemon signs with this CA now; see: signet ca show\n");
-	return CLI_OK;
+	return cli_root_done(c, answer, "signs from now on, under the root");
 }

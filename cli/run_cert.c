@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/api.h"
+#include "cli/bundle.h"
 #include "cli/cert_text.h"
 #include "cli/files.h"
 #include "cli/lists.h"
@@ -280,7 +281,7 @@ enum cli_exit run_ca_show(struct cli *c)
 	if (!c->json) {
 		fprintf(c->out, "root number %lld\n\n", (long long)json_integer_value(json_object_get(roots, "seq")));
 		if (chain[0] != '\0') {
-			fprintf(c->out, "signing certificate and chain (from ca.directory)\n\n");
+			fprintf(c->out, "between a leaf and its root\n\n");
 			CLI_TRY(show_text(c, bytes_str(chain), "the chain"));
 			fprintf(c->out, "\nroots\n\n");
 		}
@@ -305,8 +306,17 @@ enum cli_exit run_ca_csr(struct cli *c)
 
 enum cli_exit run_ca_export_root(struct cli *c)
 {
-	AUTO(json) json_t *roots = NULL;
+	AUTO(json) json_t *roots = NULL, *bundle = NULL;
+	AUTO(heap) char *text = NULL;
+	const char *format;
+	struct err e;
 
 	CLI_TRY(cli_api_get(c, "/v1/roots", &roots));
-	return write_pem(c, cli_member(roots, "roots_pem"));
+	format = cli_value(c, "format");
+	if (format == NULL || strcmp(format, "pem") == 0) return write_pem(c, cli_member(roots, "roots_pem"));
+	e = bundle_json(bytes_str(cli_member(roots, "roots_pem")), json_integer_value(json_object_get(roots, "seq")), &bundle);
+	if (e.code != ERR_OK) return cli_fail(c, CLI_FAILED, "the roots: %s", e.reason);
+	text = json_dumps(bundle, JSON_INDENT(2));
+	if (text == NULL) return cli_fail(c, CLI_FAILED, "out of memory");
+	return cli_value(c, "out") == NULL ? cli_print_json(c, bundle) : write_pem(c, text);
 }

@@ -52,6 +52,10 @@ struct conf_rule {
 	uint32_t line;                     /* in the file, for messages; 0: built in */
 };
 
+enum conf_rotation { CONF_ROTATION_MANUAL = 0, CONF_ROTATION_AUTOMATIC = 1 };
+enum conf_unpublished { CONF_UNPUBLISHED_REFUSE = 0, CONF_UNPUBLISHED_ACCEPT = 1 };
+enum conf_brought_crl { CONF_CRL_MERGE = 0, CONF_CRL_REPLACE = 1 };
+
 struct conf {
 	uint32_t version, size; /* of this struct's layout; bytes of the whole image with its pool */
 	conf_str trust_domain, data_dir, run_dir, user;
@@ -73,6 +77,11 @@ struct conf {
 		struct conf_list allow_spiffe_ids, allow_dns_names, allow_ip_ranges, reserved_names;
 		int64_t crl_lifetime;   /* seconds from one CRL's issue to its nextUpdate */
 		int64_t rate_per_front; /* certificates a second */
+		uint32_t rotation;      /* enum conf_rotation */
+		int64_t prepare_at, activate_at; /* percent of the active root's life */
+		bool cross_sign;
+		uint32_t unpublished_root; /* enum conf_unpublished */
+		uint32_t brought_crl;   /* enum conf_brought_crl */
 	} ca;
 	struct {
 		int64_t default_lifetime, max_lifetime; /* seconds */

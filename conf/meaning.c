@@ -27,6 +27,18 @@ static struct err check_order(struct loader *l, const yaml_node_t *root, const c
 	return conf_refuse(l, given, less, "%s is more than %s, which is %s", text, more, bound_text);
 }
 
+/* Percents, not seconds or counts: equal ones would never let anybody learn the next root. */
+static struct err check_rotation(struct loader *l, const yaml_node_t *root)
+{
+	const yaml_node_t *prepare = conf_tree_find(l, root, "ca.prepare_at"), *activate = conf_tree_find(l, root, "ca.activate_at");
+
+	if (l->c->ca.prepare_at < l->c->ca.activate_at) return OK;
+	if (activate != NULL)
+		return conf_refuse(l, activate, "ca.activate_at", "is not more than ca.prepare_at, which is %lld",
+				   (long long)l->c->ca.prepare_at);
+	return conf_refuse(l, prepare, "ca.prepare_at", "is not less than ca.activate_at, which is %lld", (long long)l->c->ca.activate_at);
+}
+
 static struct err check_tls_files(struct loader *l, const yaml_node_t *root)
 {
 	bool cert = l->c->tls.cert_file != 0, key = l->c->tls.key_file != 0;
@@ -87,6 +99,7 @@ struct err conf_meaning(struct loader *l, const yaml_node_t *root)
 {
 	TRY(check_order(l, root, "cert.default_lifetime", "cert.max_lifetime"));
 	TRY(check_order(l, root, "auth.token_lifetime", "auth.token_max_lifetime"));
+	TRY(check_rotation(l, root));
 	TRY(check_tls_files(l, root));
 	TRY(check_allowed_ids(l, root));
 	TRY(check_issuer_names(l, root));

@@ -20,6 +20,11 @@ static const struct schema_choice log_formats[] = { { "text", CONF_LOG_TEXT }, {
 static const struct schema_choice log_levels[] = {
 	{ "error", LOG_ERROR }, { "warn", LOG_WARN }, { "info", LOG_INFO }, { "debug", LOG_DEBUG }, { NULL, 0 },
 };
+static const struct schema_choice rotations[] = { { "automatic", CONF_ROTATION_AUTOMATIC }, { "manual", CONF_ROTATION_MANUAL },
+						  { NULL, 0 } };
+static const struct schema_choice unpublished[] = { { "refuse", CONF_UNPUBLISHED_REFUSE }, { "accept", CONF_UNPUBLISHED_ACCEPT },
+						    { NULL, 0 } };
+static const struct schema_choice brought_crls[] = { { "merge", CONF_CRL_MERGE }, { "replace", CONF_CRL_REPLACE }, { NULL, 0 } };
 static const struct schema_choice issuer_kinds[] = {
 	{ "jwt", CONF_ISSUER_JWT },
 	{ "kubernetes", CONF_ISSUER_KUBERNETES },
@@ -92,6 +97,25 @@ static const struct schema_item top_items[] = {
 	  .help = "The passphrase of an encrypted private key in ca.directory; one line." },
 	{ "ca.root_lifetime", SCHEMA_SECONDS, DAY, INT64_C(36500) * DAY, "3650d", AT(conf, ca.root_lifetime),
 	  .help = "Lifetime of a root that Signet makes itself; no certificate outlives its root." },
+	{ "ca.rotation", SCHEMA_ENUM, 0, 0, "automatic", AT(conf, ca.rotation), .choices = rotations,
+	  .help = "automatic: a root that Signet made itself is followed by the next one in good time, by the three settings "
+		  "below, and only when every client that has a certificate can know it. manual: by `signet root` alone." },
+	{ "ca.prepare_at", SCHEMA_NUMBER, 1, 99, "70", AT(conf, ca.prepare_at),
+	  .help = "Percent of the active root's life after which the next root is made and published, so that clients learn it "
+		  "with their certificates." },
+	{ "ca.activate_at", SCHEMA_NUMBER, 1, 99, "85", AT(conf, ca.activate_at),
+	  .help = "Percent of the active root's life after which the next root signs: not before every certificate that was "
+		  "answered without it has ended. The old root is trusted until the last certificate under it has ended." },
+	{ "ca.cross_sign", SCHEMA_BOOL, 0, 1, "false", AT(conf, ca.cross_sign),
+	  .help = "Let the active root sign the next one too, in automatic rotation: then clients that know only the old root "
+		  "verify as well, by a longer chain." },
+	{ "ca.unpublished_root", SCHEMA_ENUM, 0, 0, "refuse", AT(conf, ca.unpublished_root), .choices = unpublished,
+	  .help = "A CA in ca.directory under a root that clients cannot know yet, because certificates that have not ended were "
+		  "answered without it: refuse keeps the CA in use, and does not start with the other; accept takes it with a "
+		  "warning, and who knows only the old roots cannot verify what it signs." },
+	{ "ca.brought_crl", SCHEMA_ENUM, 0, 0, "merge", AT(conf, ca.brought_crl), .choices = brought_crls,
+	  .help = "What becomes of a list in ca.directory/ca-crl.pem that the signing key itself has issued: merge takes its "
+		  "entries into Signet's own list; replace publishes it instead. Lists of the CAs above are published as they are." },
 	{ "ca.signer_threads", SCHEMA_NUMBER, 0, 64, "0", AT(conf, ca.signer_threads),
 	  .help = "Threads for slow signatures (p384, RSA); 0 means one for each core. p256 and ed25519 need none." },
 	{ "ca.allow_spiffe_ids", SCHEMA_TEXTS, 0, 256, "spiffe://TRUST_DOMAIN/**", AT(conf, ca.allow_spiffe_ids),

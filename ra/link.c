@@ -215,7 +215,6 @@ static struct err on_refused(void *self, struct chan_msg *msg)
 	struct wire_refused m;
 
 	TRY(wire_refused_take(msg->payload, &m));
-	metric_inc(l->metrics, M_KEEPER_REFUSED);
 	if (m.id == WIRE_ID_SERVING) return OK; /* of link_ask_serving(), which is asked again by its owner's timer */
 	return slot_answer(l, m.id, &(struct link_answer){ .err = keeper_reason_err(m.reason) });
 }

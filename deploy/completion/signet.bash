@@ -45,6 +45,7 @@ _signet()
 	--reason) COMPREPLY=($(compgen -W 'unspecified keyCompromise cACompromise affiliationChanged superseded cessationOfOperation privilegeWithdrawn aACompromise' -- "$cur")); return ;;
 	--passphrase-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--roots) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--format) COMPREPLY=($(compgen -W 'pem spiffe' -- "$cur")); return ;;
 	--attr) :; return ;;
 	--method) COMPREPLY=($(compgen -W 'jwt mtls join_token' -- "$cur")); return ;;
 	--id) :; return ;;
@@ -52,15 +53,17 @@ _signet()
 	esac
 	local known= options=
 	case "${words[*]}" in
-	'') known=' init request status version help completion token cert identity ca crl config policy' ;;
+	'') known=' init request status version help completion token cert identity ca root crl event config policy' ;;
 	token|'help token') known=' create list revoke' ;;
 	cert|'help cert') known=' list show export revoke' ;;
 	identity|'help identity') known=' ban unban list' ;;
-	ca|'help ca') known=' show check csr import export-root' ;;
+	ca|'help ca') known=' show check csr import export-root limits taint untaint' ;;
+	root|'help root') known=' status prepare activate retire restore delete add' ;;
 	crl|'help crl') known=' show export' ;;
+	event|'help event') known=' list' ;;
 	config|'help config') known=' check show reference' ;;
 	policy|'help policy') known=' test' ;;
-	help) known=' init request status version help completion token cert identity ca crl config policy' ;;
+	help) known=' init request status version help completion token cert identity ca root crl event config policy' ;;
 	completion) known=bash ;;
 	'identity ban'|'identity unban') known='spiffe_id key caller node' ;;
 	'cert revoke') known='serial spiffe_id key rule caller' ;;
@@ -78,9 +81,13 @@ _signet()
 	'identity list'*) options=' --limit --page' ;;
 	'ca check'*) options=' --passphrase-file' ;;
 	'ca csr'*) options=' --out' ;;
-	'ca import'*) options=' --roots' ;;
-	'ca export-root'*) options=' --out' ;;
+	'ca import'*) options=' --roots --dry-run --force' ;;
+	'ca export-root'*) options=' --format --out' ;;
+	'root prepare'*) options=' --cross-sign --dry-run' ;;
+	'root activate'*) options=' --dry-run --force' ;;
+	'root retire'*) options=' --dry-run --force' ;;
 	'crl export'*) options=' --der --out' ;;
+	'event list'*) options=' --limit --page' ;;
 	'config reference'*) options=' --mdoc' ;;
 	'policy test'*) options=' --attr --method --id --csr --key-type --validity --impersonate --signer' ;;
 	esac

@@ -24,7 +24,7 @@ def unwrap(kek, blob, label):
 
 
 def ca_key(data_dir, root):
-    kek = pathlib.Path(data_dir, "key-encryption-key").read_bytes()
+    kek = HKDF(hashes.SHA256(), 32, None, b"signet imported CA key").derive(pathlib.Path(data_dir, "key-encryption-key").read_bytes())
     ski = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     label = b"ca-root-key/" + ski.hex().encode()
     for path in pathlib.Path(data_dir).iterdir():

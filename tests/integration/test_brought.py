@@ -308,8 +308,13 @@ def test_the_fronts_own_certificate_follows_to_a_new_root():
     other = CA("Other Root")
     low = CA("Other Low", other)
     with with_ca(cacerts(LOW, [LOW, UPPER], [ROOT])) as s:
-        issue(s, roots=ROOT.pem)
+        key = make_key()
+        s.ask(make_csr(key, ID), token=s.token(ID), channel=s.channel(roots=ROOT.pem), validity=2)
         bring(s.dir / "ca", cacerts(low, [low], [other, ROOT]))
+        hup(s)
+        refused = wait_for(lambda: s.events("ca_reload_failed"))  # whoever holds that certificate does not know this root
+        assert "before its root was published" in refused[0]["why"]
+        time.sleep(3)
         hup(s)
         wait_for(lambda: s.events("ca_replaced"))
 

@@ -38,10 +38,10 @@ def pem(*certs):
     return "".join(c.public_bytes(PEM).decode() for c in certs)
 
 
-def bring_in(s, chain, roots, check=True):
+def bring_in(s, chain, roots, *more, check=True):
     (s.dir / "chain.pem").write_text(chain)
     (s.dir / "roots.pem").write_text(roots)
-    return s.signet("ca", "import", s.dir / "chain.pem", "--roots", s.dir / "roots.pem", check=check)
+    return s.signet("ca", "import", s.dir / "chain.pem", "--roots", s.dir / "roots.pem", *more, check=check)
 
 
 @pytest.mark.parametrize("kind", ["p256", "p384", "ed25519", "rsa2048"])
@@ -127,7 +127,11 @@ def test_what_is_no_good_is_refused_and_the_request_stays_open(name):
         assert r.returncode == 1 and what in r.stderr, r.stderr
         assert s.roots() == before and s.api("GET", "/v1/roots")["seq"] == 1
         issue(s)
-        bring_in(s, pem(sign(csr)), ROOT.pem)
+        refused = bring_in(s, pem(sign(csr)), ROOT.pem, check=False)  # who was just answered does not know this root
+        assert refused.returncode == 1 and "before its root was published" in refused.stderr
+        dry = bring_in(s, pem(sign(csr)), ROOT.pem, "--dry-run", check=False)
+        assert dry.returncode == 1 and "It would break 1 certificate of 1 identity" in dry.stdout and "spiffe://example.org/ns/a/sa/b\n" in dry.stdout
+        assert "It breaks 1 certificate of 1 identity" in bring_in(s, pem(sign(csr)), ROOT.pem, "--force").stdout
 
 
 def test_an_import_without_a_request_is_refused():

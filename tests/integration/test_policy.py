@@ -150,18 +150,28 @@ def test_names_asked_for_in_the_csr_are_never_taken(signet, channel):
 
 # ---- the keeper has limits of its own ----
 
-@pytest.mark.parametrize("claims, text", [
-    pytest.param({"team": "outside"}, "CSR signing error (keeper: this CA may not issue that SPIFFE ID)", id="spiffe_id"),
-    pytest.param({"team": "dns-outside"}, "CSR signing error (keeper: this CA may not issue a name that was granted)", id="dns_name"),
-    pytest.param({"team": "ip-outside"}, "CSR signing error (keeper: this CA may not issue a name that was granted)", id="ip_address"),
-    pytest.param({"team": "reserved"}, "CSR signing error (keeper: a name is reserved)", id="istiods_name_though_allowed"),
-    pytest.param({"team": "localhost"}, "CSR signing error (keeper: a name is reserved)", id="our_own_address_though_allowed"),
+@pytest.mark.parametrize("claims, text, reason", [
+    pytest.param({"team": "outside"}, "CSR signing error (keeper: this CA may not issue that SPIFFE ID)", "spiffe_id", id="spiffe_id"),
+    pytest.param({"team": "dns-outside"}, "CSR signing error (keeper: this CA may not issue a name that was granted)", "name", id="dns_name"),
+    pytest.param({"team": "ip-outside"}, "CSR signing error (keeper: this CA may not issue a name that was granted)", "name", id="ip_address"),
+    pytest.param({"team": "reserved"}, "CSR signing error (keeper: a name is reserved)", "reserved_name", id="istiods_name_though_allowed"),
+    pytest.param({"team": "localhost"}, "CSR signing error (keeper: a name is reserved)", "reserved_name", id="our_own_address_though_allowed"),
 ])
-def test_keeper_refuses_what_policy_granted(signet, channel, claims, text):
-    before, records = signet.metric("signet_keeper_refused_total"), len(signet.records())
+def test_keeper_refuses_what_policy_granted(signet, channel, claims, text, reason):
+    metric = 'signet_keeper_refused_total{reason="%s"}' % reason
+    before, records = signet.metric(metric), len(signet.records())
     assert refusal(signet, channel, **claims) == (Code.PERMISSION_DENIED, text)
-    assert signet.metric("signet_keeper_refused_total") == before + 1
+    assert signet.metric(metric) == before + 1
     assert len(signet.records()) == records
+
+
+def test_the_limits_are_told_as_the_keeper_reads_them(signet, channel):
+    refusal(signet, channel, team="reserved")
+    limits = {i["name"]: i for i in signet.api("GET", "/v1/limits")["items"]}
+    assert limits["trust_domain"]["value"] == "example.org"
+    assert "istiod.**" in limits["ca.reserved_names"]["value"] and limits["ca.reserved_names"]["refused"] >= 1
+    assert limits["cert.max_lifetime"]["value"].endswith("s")
+    assert "ca.reserved_names" in signet.signet("ca", "limits").stdout
 
 
 def test_keeper_lets_pass_what_is_within_its_limits(signet, channel):

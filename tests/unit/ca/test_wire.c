@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include "base/control.h"
-#include "ca/wire_admin.h"
+#include "ca/set.h"
+#include "ca/step.h"
+#include "ca/wire_root.h"
 
 #define ID "spiffe://example.org/ns/a/sa/b"
 #define TEXT(s) BYTES(s, sizeof(s) - 1)
@@ -75,7 +77,31 @@ static struct err put_query(struct buf *out)
 }
 static struct err put_ca_import(struct buf *out)
 {
-	return wire_ca_import_put(out, &(struct wire_ca_import){ 1, TEXT("uid:0"), TEXT("chain"), TEXT("roots") });
+	return wire_ca_import_put(out, &(struct wire_ca_import){ .id = 1, .force = true, .by = TEXT("uid:0"), .chain = TEXT("chain"),
+								     .roots = TEXT("roots") });
+}
+static struct err put_root_step(struct buf *out)
+{
+	return wire_root_step_put(out, &(struct wire_root_step){ .id = 1, .kind = STEP_RETIRE, .dry_run = true, .root = TEXT("abcd"),
+								 .by = TEXT("uid:0") });
+}
+static struct err put_root_done(struct buf *out)
+{
+	return wire_root_done_put(out, &(struct wire_root_done){ .seq = 3, .changed = true, .event = TEXT("root_retired"), .subject = TEXT("ab"),
+								 .certs = 7, .identities = 2, .until = 99, .listed = 1, .ids = TEXT("x") });
+}
+static struct err put_root_item(struct buf *out)
+{
+	return wire_root_item_put(out, &(struct wire_root_item){ .state = ROOT_OLD, .origin = ORIGIN_OWN, .key_here = true, .under = 5,
+								 .under_until = 6, .cert = TEXT("0") });
+}
+static struct err put_event(struct buf *out)
+{
+	return wire_event_put(out, &(struct store_event){ .index = 3, .time = 4, .what = "root_retired", .by = "uid:0", .subject = "ab" });
+}
+static struct err put_limit(struct buf *out)
+{
+	return wire_limit_put(out, &(struct wire_limit){ .name = TEXT("ca.allow_spiffe_ids"), .value = TEXT("x"), .refused = 3 });
 }
 static struct err put_get(struct buf *out) { return wire_get_put(out, &(struct wire_get){ 1, 2 }); }
 static struct err put_record(struct buf *out)
@@ -115,6 +141,11 @@ static union {
 	struct wire_revocation revocation;
 	struct wire_get get;
 	struct wire_ca_import ca_import;
+	struct wire_root_step root_step;
+	struct wire_root_done root_done;
+	struct wire_root_item root_item;
+	struct store_event event;
+	struct wire_limit limit;
 	struct store_record record;
 	struct store_token token_item;
 	struct wire_status status;
@@ -148,6 +179,11 @@ WHOLE(revoked)
 ELEMENT(revocation)
 WHOLE(get)
 WHOLE(ca_import)
+WHOLE(root_step)
+WHOLE(root_done)
+ELEMENT(root_item)
+ELEMENT(event)
+ELEMENT(limit)
 ELEMENT(record)
 ELEMENT(token_item)
 WHOLE(status)
@@ -161,7 +197,7 @@ static const struct {
 } cases[] = {
 	CASE(issue), CASE(token), CASE(roots), CASE(hello), CASE(token_ask), CASE(refused), CASE(cursor), CASE(token_create),
 	CASE(token_created), CASE(subject), CASE(ban), CASE(query), CASE(get), CASE(ca_import), CASE(record), CASE(revoke), CASE(revoked), CASE(revocation), CASE(token_item), CASE(status),
-	CASE(peer),
+	CASE(peer), CASE(root_step), CASE(root_done), CASE(root_item), CASE(event), CASE(limit),
 };
 
 static void test_every_message_survives_the_way_there_and_back(void **state)
