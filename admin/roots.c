@@ -64,7 +64,8 @@ static json_t *id_list(struct bytes ids)
 	json_t *list = json_array();
 	struct bytes id;
 
-	while (ids.len > 0 && wire_bytes(&ids, STORE_TEXT_MAX, &id).code == ERR_OK) (void)json_array_append_new(list, field_shown(id));
+	while (ids.len > 0 && wire_bytes(&ids, STORE_TEXT_MAX, &id).code == ERR_OK)
+		(void)json_array_append_new(list, field_shown(id));
 	return list;
 }
 
@@ -74,9 +75,9 @@ struct err answer_root_done(const struct conf *conf, struct bytes body, json_t *
 
 	(void)conf;
 	TRY(wire_root_done_take(body, &m));
-	*out = json_pack("{sI sb so so sI sI so}", "seq", (json_int_t)m.seq, "changed", (int)m.changed, "event", field_shown(m.event),
-	                 "subject", field_shown(m.subject), "certificates", (json_int_t)m.certs, "identities", (json_int_t)m.identities,
-	                 "spiffe_ids", id_list(m.ids));
+	*out = json_pack("{sI sb so so sI sI so}", "seq", (json_int_t)m.seq, "changed", (int)m.changed, "event",
+			 field_shown(m.event), "subject", field_shown(m.subject), "certificates", (json_int_t)m.certs,
+			 "identities", (json_int_t)m.identities, "spiffe_ids", id_list(m.ids));
 	if (*out != NULL && m.until != 0) (void)json_object_set_new(*out, "until", field_time(m.until));
 	return OK;
 }
@@ -96,11 +97,12 @@ static struct err take_item(struct bytes *in, json_t **item)
 
 	TRY(wire_root_item_take(in, &m));
 	TRY(pem_put(&pem, "CERTIFICATE", m.cert));
-	*item = json_pack("{ss ss so so so so so sb sb sb so so ss%}", "state", states[m.state], "origin", origins[m.origin], "id",
-	                  field_hex(BYTES(m.id, sizeof(m.id))), "key_id", field_hex(BYTES(m.key_id, sizeof(m.key_id))), "since",
-	                  field_time(m.since), "not_before", field_time(m.not_before), "not_after", field_time(m.not_after), "key_here",
-	                  (int)m.key_here, "cross_signed", (int)m.crossed, "tainted", (int)m.tainted, "unknown_to",
-	                  waits_for(m.blind, m.blind_until), "needed_by", waits_for(m.under, m.under_until), "pem", pem.data, pem.len);
+	*item = json_pack("{ss ss so so so so so sb sb sb so so ss%}", "state", states[m.state], "origin", origins[m.origin],
+			  "id", field_hex(BYTES(m.id, sizeof(m.id))), "key_id", field_hex(BYTES(m.key_id, sizeof(m.key_id))),
+			  "since", field_time(m.since), "not_before", field_time(m.not_before), "not_after",
+			  field_time(m.not_after), "key_here", (int)m.key_here, "cross_signed", (int)m.crossed, "tainted",
+			  (int)m.tainted, "unknown_to", waits_for(m.blind, m.blind_until), "needed_by",
+			  waits_for(m.under, m.under_until), "pem", pem.data, pem.len);
 	return OK;
 }
 
@@ -116,12 +118,17 @@ struct err answer_root_set(const struct conf *conf, struct bytes body, json_t **
 		json_t *item = NULL;
 
 		e = take_item(&list.items, &item);
-		if (e.code == ERR_OK && json_array_append_new(items, item) != 0) e = ERR(ERR_INTERNAL, "admin: a root cannot be shown");
+		if (e.code == ERR_OK && json_array_append_new(items, item) != 0)
+			e = ERR(ERR_INTERNAL, "admin: a root cannot be shown");
 	}
-	*out = e.code != ERR_OK ? NULL : json_pack("{sI ss sI sI sb so}", "seq", (json_int_t)list.next, "rotation",
-		conf->ca.rotation == CONF_ROTATION_AUTOMATIC && conf->ca.directory == 0 ? "automatic" : "manual", "prepare_at",
-		(json_int_t)conf->ca.prepare_at, "activate_at", (json_int_t)conf->ca.activate_at, "directory", (int)(conf->ca.directory != 0),
-		"items", items);
+	*out = e.code != ERR_OK
+		       ? NULL
+		       : json_pack("{sI ss sI sI sb so}", "seq", (json_int_t)list.next, "rotation",
+				   conf->ca.rotation == CONF_ROTATION_AUTOMATIC && conf->ca.directory == 0 ? "automatic"
+													   : "manual",
+				   "prepare_at", (json_int_t)conf->ca.prepare_at, "activate_at",
+				   (json_int_t)conf->ca.activate_at, "directory", (int)(conf->ca.directory != 0), "items",
+				   items);
 	if (*out == NULL) json_decref(items);
 	return e;
 }
@@ -143,6 +150,7 @@ struct err take_limit(struct bytes *in, json_t **item)
 	struct wire_limit m;
 
 	TRY(wire_limit_take(in, &m));
-	*item = json_pack("{so so sI}", "name", field_shown(m.name), "value", field_shown(m.value), "refused", (json_int_t)m.refused);
+	*item = json_pack("{so so sI}", "name", field_shown(m.name), "value", field_shown(m.value), "refused",
+			  (json_int_t)m.refused);
 	return OK;
 }

@@ -66,7 +66,8 @@ struct due due_step(const struct root_set *set, const struct outlook *o, const s
 	struct due due;
 
 	if (has_litter(set, o, now)) return (struct due){ .kind = STEP_TIDY };
-	if (conf->ca.rotation != CONF_ROTATION_AUTOMATIC || conf_text(conf, conf->ca.directory)[0] != '\0') return (struct due){ 0 };
+	if (conf->ca.rotation != CONF_ROTATION_AUTOMATIC || conf_text(conf, conf->ca.directory)[0] != '\0')
+		return (struct due){ 0 };
 	for (unsigned i = 0; i < set->item_count; i++) {
 		const struct root_item *item = &set->items[i];
 

@@ -21,9 +21,9 @@ struct keeper_options {
 	const struct log *log;
 	uint64_t store_map_max;    /* bytes; 0: the store's own bound */
 	/* Test hook, NULL in production: called at the named points "after-sign", "before-commit", "after-commit",
-	 * "before-answer", and around the commit of a CRL's number "before-crl" and "after-crl", of the root set "before-roots" and "after-roots", on whatever thread is there.  A
-	 * build with -DSIGNET_TEST_POINTS also honours the environment's SIGNET_TEST_KILL=POINT:N: the process kills itself when
-	 * it reaches that point for the Nth time. */
+	 * "before-answer", and around the commit of a CRL's number "before-crl" and "after-crl", of the root set "before-roots"
+	 * and "after-roots", on whatever thread is there.  A build with -DSIGNET_TEST_POINTS also honours the environment's
+	 * SIGNET_TEST_KILL=POINT:N: the process kills itself when it reaches that point for the Nth time. */
 	void (*at_point)(const char *point, void *ctx);
 	void *at_point_ctx;
 };

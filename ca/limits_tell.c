@@ -1,4 +1,5 @@
-/* limits_tell.c: what this process holds every request to, as it read it itself, and how often each limit was met since its start. */
+/* limits_tell.c: what this process holds every request to, as it read it itself, and how often each limit was met since its
+ * start. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -71,9 +72,14 @@ static struct err put_numbers(struct telling *t)
 /* No limits, but reasons all the same: so that all that was refused is in one place. */
 static struct err put_states(struct telling *t)
 {
-	static const struct { const char *name; enum keeper_reason reason; } states[] = {
-		{ "revoked certificates", REASON_REVOKED }, { "join tokens", REASON_TOKEN }, { "certificate profile", REASON_PROFILE },
-		{ "signer", REASON_SIGNER }, { "store", REASON_STORE }, { "full store", REASON_FULL },
+	static const struct { const char *name; enum keeper_reason reason;
+	} states[] = {
+		{ "revoked certificates", REASON_REVOKED },
+		{ "join tokens", REASON_TOKEN },
+		{ "certificate profile", REASON_PROFILE },
+		{ "signer", REASON_SIGNER },
+		{ "store", REASON_STORE },
+		{ "full store", REASON_FULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) TRY(put(t, states[i].name, states[i].reason));

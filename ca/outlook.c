@@ -105,7 +105,8 @@ static bool is_holder(const struct store_record *r)
 
 /* ---- a walk over what has not ended ---- */
 
-static struct err walk(struct store *store, uint64_t end, int64_t now, struct err (*row)(void *, const struct store_record *), void *ctx)
+static struct err walk(struct store *store, uint64_t end, int64_t now, struct err (*row)(void *, const struct store_record *),
+		       void *ctx)
 {
 	struct store_query q = { .expires_from = now + 1, .expires_to = INT64_MAX, .after = UINT64_MAX, .limit = PAGE };
 
@@ -169,17 +170,15 @@ struct err outlook_make(struct store *store, const struct root_set *set, int64_t
 struct asking {
 	const struct frame *f;
 	const struct outlook *o;
-	enum outlook_kind kind;
-	unsigned item;
-	struct idset seen;
+	struct idset *seen;
 	struct outlook_who *who;
 };
 
 static bool is_meant(const struct asking *a, const struct store_record *r)
 {
 	if (r->index >= a->o->end || !is_holder(r)) return false;
-	if (a->kind == OUTLOOK_UNDER) return a->f->reign_of[a->item][reign_at(a->f->set, r->index)];
-	return a->kind == OUTLOOK_UNKNOWN || r->index < a->f->known_from[a->item];
+	if (a->who->kind == OUTLOOK_UNDER) return a->f->reign_of[a->who->item][reign_at(a->f->set, r->index)];
+	return a->who->kind == OUTLOOK_UNKNOWN || r->index < a->f->known_from[a->who->item];
 }
 
 static struct err who_row(void *ctx, const struct store_record *r)
@@ -190,7 +189,7 @@ static struct err who_row(void *ctx, const struct store_record *r)
 
 	if (!is_meant(a, r) || a->who->identities >= OUTLOOK_COUNT_MAX) return OK;
 	TRY(key_sha256(r->spiffe_id, hash));
-	TRY(idset_add(&a->seen, hash, &added));
+	TRY(idset_add(a->seen, hash, &added));
 	if (!added) return OK;
 	a->who->identities++;
 	if (a->who->listed >= OUTLOOK_IDS_MAX || wire_put_bytes(&a->who->ids, r->spiffe_id).code != ERR_OK) return OK;
@@ -198,17 +197,13 @@ static struct err who_row(void *ctx, const struct store_record *r)
 	return OK;
 }
 
-struct err outlook_who(struct store *store, const struct root_set *set, const struct outlook *o, enum outlook_kind kind,
-                       unsigned item, struct outlook_who *out)
+struct err outlook_who(struct store *store, const struct root_set *set, const struct outlook *o, struct outlook_who *who)
 {
 	AUTO(heap) struct frame *f = calloc(1, sizeof(*f));
 	AUTO(idset) struct idset seen = { .count = 0 };
-	struct asking a = { .f = f, .o = o, .kind = kind, .item = item, .who = out };
-	struct err e;
+	struct asking a = { .f = f, .o = o, .seen = &seen, .who = who };
 
 	if (f == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "ca: out of memory");
 	TRY(frame_make(set, o->now, f));
-	e = walk(store, o->end, o->now, who_row, &a);
-	seen = a.seen;
-	return e;
+	return walk(store, o->end, o->now, who_row, &a);
 }

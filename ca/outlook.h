@@ -32,11 +32,12 @@ enum outlook_kind { OUTLOOK_BLIND, OUTLOOK_UNDER, OUTLOOK_UNKNOWN };
 #define OUTLOOK_IDS_MAX 1000  /* that are listed */
 #define OUTLOOK_COUNT_MAX 1000000 /* that are counted; ours: 64 MiB of hashes */
 struct outlook_who {
+	enum outlook_kind kind;  /* asked: which count */
+	unsigned item;           /* asked: of which item; not for OUTLOOK_UNKNOWN */
 	uint64_t identities; /* OUTLOOK_COUNT_MAX: that many or more */
 	uint32_t listed;
 	struct buf ids;      /* wire_put_bytes() each; the caller sets max, and frees */
 };
-struct err outlook_who(struct store *store, const struct root_set *set, const struct outlook *o, enum outlook_kind kind,
-                       unsigned item, struct outlook_who *out);
+struct err outlook_who(struct store *store, const struct root_set *set, const struct outlook *o, struct outlook_who *who);
 
 #endif

@@ -48,9 +48,15 @@ static struct err put_item(struct keeper *k, struct showing *s, unsigned at)
 {
 	const struct root_item *item = &s->set.items[at];
 	const struct outlook_count *blind = &s->outlook.items[at].blind, *under = &s->outlook.items[at].under;
-	struct wire_root_item m = { .state = item->state, .origin = item->origin, .since = item->since, .crossed = item->cross.len > 0,
-				    .blind = blind->certs, .blind_until = blind->until, .under = under->certs,
-				    .under_until = under->until, .cert = item->cert };
+	struct wire_root_item m = { .state = item->state,
+				    .origin = item->origin,
+				    .since = item->since,
+				    .crossed = item->cross.len > 0,
+				    .blind = blind->certs,
+				    .blind_until = blind->until,
+				    .under = under->certs,
+				    .under_until = under->until,
+				    .cert = item->cert };
 	struct cert cert;
 
 	TRY(root_ski(item, m.key_id));
@@ -89,4 +95,20 @@ void rotate_status(struct keeper *k, struct job *job)
 		list.items = buf_view(&s->items);
 	}
 	clerk_answer_list(job, e, &list);
+}
+
+void rotate_gauges(struct keeper *k, const struct root_set *set, const struct outlook *o)
+{
+	uint64_t next = 0, old = 0;
+	int64_t safe = 0;
+
+	for (unsigned i = 0; i < set->item_count; i++) {
+		next += set->items[i].state == ROOT_NEXT;
+		old += set->items[i].state == ROOT_OLD;
+		if (set->items[i].state == ROOT_NEXT) safe = o->items[i].blind.certs == 0 ? o->now : o->items[i].blind.until;
+	}
+	metric_set(k->metrics, M_ROOTS_NEXT, next);
+	metric_set(k->metrics, M_ROOTS_OLD, old);
+	metric_set(k->metrics, M_ROOT_NEXT_SAFE, (uint64_t)safe);
+	metric_set(k->metrics, M_ROOT_SEQ, set->seq);
 }

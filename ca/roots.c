@@ -244,7 +244,8 @@ static struct err find_key(struct opening *op, const struct root_item *item, uns
 
 	TRY(cert_parse(item->cert, &cert));
 	*out = lend(op->change->from, item->cert);
-	if (*out == NULL && brought != NULL && *brought != NULL && bytes_equal(hsm_key_spki(*brought), cert.key.spki)) *out = *brought;
+	if (*out == NULL && brought != NULL && *brought != NULL && bytes_equal(hsm_key_spki(*brought), cert.key.spki))
+		*out = *brought;
 	if (*out != NULL && !is_lent(op->to, *out)) {
 		op->to->lent[op->to->lent_count++] = *out;
 		return OK;

@@ -35,8 +35,8 @@ struct err roots_read(struct store *store, const struct roots_options *options, 
 /* A set with one self-signed root of ca.key_type in it, not stored; `key` and `cert` keep what its views borrow. */
 struct err roots_first(const struct roots_options *options, struct buf *cert, struct buf *blob, struct root_set *set);
 /* Another set, in two halves.  Build: under the next sequence number, its signers opened; keys that are in `from` are lent.
- * DATA_LOSS: a key does not open or is not its certificate's.  FAILED_PRECONDITION: the signer is of another trust domain, or its key
- * is not here. */
+ * DATA_LOSS: a key does not open or is not its certificate's.  FAILED_PRECONDITION: the signer is of another trust domain, or
+ * its key is not here. */
 struct roots_change {
 	struct roots *from;           /* what roots_read() or an earlier change gave */
 	const struct root_set *set;   /* what is to be; views into anything that lives for the call; NULL: as it is */
@@ -45,9 +45,9 @@ struct roots_change {
 	bool import;                  /* ROOTS_PENDING is in the set now: delete it */
 };
 struct err roots_build(const struct roots_options *options, const struct roots_change *change, struct roots **out);
-/* Store: durable in one transaction, with its event, if it is another than the stored one (or that is of an older program).  The
- * caller is the store's writer for the call.  OK: the lent keys are r's, and `from` is good for roots_free() only.  Otherwise nothing
- * has changed, and r is good for roots_free() only. */
+/* Store: durable in one transaction, with its event, if it is another than the stored one (or that is of an older program). The
+ * caller is the store's writer for the call.  OK: the lent keys are r's, and `from` is good for roots_free() only.  Otherwise
+ * nothing has changed, and r is good for roots_free() only. */
 struct err roots_store(struct store *store, const struct roots_change *change, struct roots *r);
 void roots_free(struct roots *r); /* NULL is allowed */
 static inline void auto_roots(struct roots **p) { roots_free(*p); }

@@ -14,8 +14,8 @@ struct roots_started {
 	bool created;             /* there was none */
 	struct step_told told;    /* of the step that it took; `why` when it is refused */
 };
-/* The caller is the store's writer for the call.  FAILED_PRECONDITION: told.why; or of another trust domain, or its key is not here.
- * DATA_LOSS: the stored set does not parse, or a key does not open under this key-encryption key. */
+/* The caller is the store's writer for the call.  FAILED_PRECONDITION: told.why; or of another trust domain, or its key is not
+ * here. DATA_LOSS: the stored set does not parse, or a key does not open under this key-encryption key. */
 struct err roots_start(struct store *store, const struct roots_start *start, struct roots_started *started, struct roots **out);
 
 #endif

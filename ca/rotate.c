@@ -206,9 +206,14 @@ void rotate_files(struct keeper *k, struct brought *b)
 static struct err put_done(const struct keeper *k, struct buf *body)
 {
 	const struct rotation *r = k->rotation;
-	struct wire_root_done m = { .seq = r->outlook.seq + (!r->dry_run && r->told.changed), .changed = r->told.changed,
-				    .event = bytes_str(r->told.event), .subject = bytes_str(r->told.subject), .certs = r->told.harm.certs,
-				    .identities = r->who.identities, .until = r->told.harm.until, .listed = r->who.listed,
+	struct wire_root_done m = { .seq = r->outlook.seq + (!r->dry_run && r->told.changed),
+				    .changed = r->told.changed,
+				    .event = bytes_str(r->told.event),
+				    .subject = bytes_str(r->told.subject),
+				    .certs = r->told.harm.certs,
+				    .identities = r->who.identities,
+				    .until = r->told.harm.until,
+				    .listed = r->who.listed,
 				    .ids = buf_view(&r->who.ids) };
 
 	return wire_root_done_put(body, &m);
@@ -230,8 +235,9 @@ static void answer(struct keeper *k, struct err e)
 
 static const char *kind_name(enum step_kind kind)
 {
-	static const char *const names[STEP_KIND_COUNT] = { "", "prepare", "activate", "retire", "restore", "delete", "add", "taint",
-							    "untaint", "import", "files", "own", "tidy" };
+	static const char *const names[STEP_KIND_COUNT] = { "",       "prepare", "activate", "retire",  "restore",
+							    "delete", "add",     "taint",    "untaint", "import",
+							    "files",  "own",     "tidy" };
 
 	return names[kind];
 }
@@ -245,8 +251,9 @@ static void finish(struct keeper *k, struct err e)
 
 		if (r->told.why[0] != '\0') said.reason = r->told.why;
 		if (r->step.kind == STEP_FILES) takeover_refused(k, said);
-		else log_event(k->log, r->job != NULL ? LOG_WARN : LOG_ERROR, "root_step_refused", F_STR("step", kind_name(r->step.kind)),
-		               F_STR("by", r->by), F_ERR(said));
+		else
+			log_event(k->log, r->job != NULL ? LOG_WARN : LOG_ERROR, "root_step_refused",
+				  F_STR("step", kind_name(r->step.kind)), F_STR("by", r->by), F_ERR(said));
 	}
 	if (r->job != NULL) answer(k, e);
 	reset(r);
@@ -280,8 +287,11 @@ static struct err trial(struct keeper *k, const struct root_set *set)
 	r->step.next = r->outlook.end;
 	r->step.outlook = &r->outlook;
 	e = step_apply(copy, &r->step, &r->told);
-	if (r->told.harm.certs > 0 && (r->step.force || r->dry_run))
-		TRY(outlook_who(k->store, set, &r->outlook, r->told.harm_kind, r->told.outlook_item, &r->who));
+	if (r->told.harm.certs > 0 && (r->step.force || r->dry_run)) {
+		r->who.kind = r->told.harm_kind;
+		r->who.item = r->told.outlook_item;
+		TRY(outlook_who(k->store, set, &r->outlook, &r->who));
+	}
 	/* what a rule forbids is what a dry run is to tell */
 	if (r->dry_run && r->told.harm.certs > 0 && e.code == ERR_FAILED_PRECONDITION) return OK;
 	return e;
@@ -303,22 +313,6 @@ static struct err work(struct keeper *k)
 }
 
 /* ---- clerk: what is due? ---- */
-
-static void root_gauges(struct keeper *k, const struct root_set *set, const struct outlook *o)
-{
-	uint64_t next = 0, old = 0;
-	int64_t safe = 0;
-
-	for (unsigned i = 0; i < set->item_count; i++) {
-		next += set->items[i].state == ROOT_NEXT;
-		old += set->items[i].state == ROOT_OLD;
-		if (set->items[i].state == ROOT_NEXT) safe = o->items[i].blind.certs == 0 ? o->now : o->items[i].blind.until;
-	}
-	metric_set(k->metrics, M_ROOTS_NEXT, next);
-	metric_set(k->metrics, M_ROOTS_OLD, old);
-	metric_set(k->metrics, M_ROOT_NEXT_SAFE, (uint64_t)safe);
-	metric_set(k->metrics, M_ROOT_SEQ, set->seq);
-}
 
 /* Looking at every certificate is not for every ten seconds: only when it may have changed what is due. */
 static bool is_stale(const struct rotation *r, const struct root_set *set, int64_t now)
@@ -357,7 +351,7 @@ static bool begin_due(struct keeper *k)
 		log_event(k->log, LOG_WARN, "root_look_failed", F_ERR(e));
 		return false;
 	}
-	root_gauges(k, set, &r->newest);
+	rotate_gauges(k, set, &r->newest);
 	due = due_step(set, &r->newest, k->conf, now);
 	if (due.kind == 0) return false;
 	reset(r);

@@ -33,6 +33,8 @@ void rotate_try(struct keeper *k);
 void rotate_work(struct keeper *k);
 /* Clerk: answer of ADMIN_ROOT_STATUS. */
 void rotate_status(struct keeper *k, struct job *job);
+/* The metrics of a set.  (root_status.c) */
+void rotate_gauges(struct keeper *k, const struct root_set *set, const struct outlook *o);
 /* At the end: nobody will answer. */
 void rotate_stop(struct keeper *k);
 /* Clerk: when the last certificate of this signing key ends, as far as was last looked; 0: not known. */

@@ -102,7 +102,9 @@ static struct err from_item_2(const struct item_2 *old, struct root_set *set)
 	/* Our own have a key; of a chain the signing certificate may (it was imported); a root that was brought has none. */
 	if (own != (old->blob.len > 0) && !(chain && old->blob.len > 0))
 		FAIL(ERR_INVALID_ARGUMENT, "ca: a root without a key, or a key without a root");
-	*item = (struct root_item){ .state = old->state, .origin = own ? ORIGIN_OWN : ORIGIN_FILES, .cert = old->cert, .blob = old->blob };
+	*item = (struct root_item){
+		.state = old->state, .origin = own ? ORIGIN_OWN : ORIGIN_FILES, .cert = old->cert, .blob = old->blob
+	};
 	if (old->state == BROUGHT_2) item->state = set_first(set, ROOT_ACTIVE) == NULL ? ROOT_ACTIVE : ROOT_OLD;
 	if (!root_is_trusted(item)) item->published = SET_NEVER;
 	set->item_count++;
@@ -166,7 +168,8 @@ static struct err check_item(const struct root_set *set, unsigned at)
 	if (root_is_trusted(item) == (item->published == SET_NEVER))
 		FAIL(ERR_INVALID_ARGUMENT, "ca: the root set publishes what nobody trusts, or the other way round");
 	for (unsigned i = 0; i < at; i++)
-		if (bytes_equal(set->items[i].cert, item->cert)) FAIL(ERR_INVALID_ARGUMENT, "ca: the root set has a certificate twice");
+		if (bytes_equal(set->items[i].cert, item->cert))
+			FAIL(ERR_INVALID_ARGUMENT, "ca: the root set has a certificate twice");
 	return cert_parse(item->cert, &cert);
 }
 
@@ -174,7 +177,8 @@ static struct err check_reigns(const struct root_set *set)
 {
 	if (set->reign_count < 1) FAIL(ERR_INVALID_ARGUMENT, "ca: the root set does not say who signs");
 	for (unsigned i = 1; i < set->reign_count; i++)
-		if (set->reigns[i].from < set->reigns[i - 1].from) FAIL(ERR_INVALID_ARGUMENT, "ca: the root set's history is out of order");
+		if (set->reigns[i].from < set->reigns[i - 1].from)
+			FAIL(ERR_INVALID_ARGUMENT, "ca: the root set's history is out of order");
 	return OK;
 }
 

@@ -60,9 +60,11 @@ struct err step_choose(const struct root_set *set, const struct step *s, bool (*
 	}
 	if (found == 1) return OK;
 	if (found > 1 && s->root.len == 0)
-		return step_refuse(told, ERR_INVALID_ARGUMENT, "there are several: name one by the first digits of its ID (signet root status)");
+		return step_refuse(told, ERR_INVALID_ARGUMENT,
+				   "there are several: name one by the first digits of its ID (signet root status)");
 	if (found > 1) return step_refuse(told, ERR_INVALID_ARGUMENT, "several roots begin with that: give more digits of the ID");
-	if (s->root.len > 0 && unfit == 0) return step_refuse(told, ERR_NOT_FOUND, "there is no root with that ID (signet root status)");
+	if (s->root.len > 0 && unfit == 0)
+		return step_refuse(told, ERR_NOT_FOUND, "there is no root with that ID (signet root status)");
 	if (s->root.len > 0)
 		return step_refuse(told, ERR_FAILED_PRECONDITION, "that root is not in a state for it (signet root status)");
 	return step_refuse(told, ERR_FAILED_PRECONDITION, "there is no root for that (signet root status)");
@@ -79,8 +81,9 @@ struct err step_rule(struct step_told *told, const struct step *s, const struct 
 	if (harm->certs == 0 || s->force) return OK;
 	clock_text(harm->until, when);
 	return step_refuse(told, ERR_FAILED_PRECONDITION,
-	                   "%s and not ended yet: %llu certificate%s, the last until %s: wait until then (or force: --dry-run says who breaks)",
-	                   what, (unsigned long long)harm->certs, harm->certs == 1 ? "" : "s", when);
+			   "%s and not ended yet: %llu certificate%s, the last until %s: wait until then (or force: --dry-run "
+			   "says who breaks)",
+			   what, (unsigned long long)harm->certs, harm->certs == 1 ? "" : "s", when);
 }
 
 static struct err rule_blind(const struct root_set *set, const struct step *s, struct step_told *told)
@@ -177,7 +180,8 @@ struct err step_may_cross(const struct root_set *set, struct step_told *told)
 	struct cert cert;
 
 	if (active->origin != ORIGIN_OWN)
-		return step_refuse(told, ERR_FAILED_PRECONDITION, "the root that is active is not Signet's own, so it cannot sign another");
+		return step_refuse(told, ERR_FAILED_PRECONDITION,
+				   "the root that is active is not Signet's own, so it cannot sign another");
 	TRY(cert_parse(active->cert, &cert));
 	if (cert.path_len == 0)
 		return step_refuse(told, ERR_FAILED_PRECONDITION,
@@ -199,8 +203,8 @@ static struct err make_room(struct root_set *set, const struct step *s, struct s
 	}
 	if (own >= SET_OWN_MAX && oldest < SET_ITEMS_MAX) step_drop(set, oldest);
 	else if (own >= SET_OWN_MAX)
-		return step_refuse(told, ERR_RESOURCE_EXHAUSTED, "there are %d roots already: delete one that is retired (signet root delete)",
-		                   SET_OWN_MAX);
+		return step_refuse(told, ERR_RESOURCE_EXHAUSTED,
+				   "there are %d roots already: delete one that is retired (signet root delete)", SET_OWN_MAX);
 	if (set->item_count == SET_ITEMS_MAX) return step_refuse(told, ERR_RESOURCE_EXHAUSTED, "the root set is full");
 	return OK;
 }
@@ -211,11 +215,17 @@ static struct err prepare(struct root_set *set, const struct step *s, struct ste
 		return step_refuse(told, ERR_FAILED_PRECONDITION, "the CA in ca.directory signs: it is changed by the files there");
 	for (unsigned i = 0; i < set->item_count; i++)
 		if (is_own_next(&set->items[i]))
-			return step_refuse(told, ERR_FAILED_PRECONDITION, "there is a next root already: activate it, or retire it");
+			return step_refuse(told, ERR_FAILED_PRECONDITION,
+					   "there is a next root already: activate it, or retire it");
 	if (s->cross) TRY(step_may_cross(set, told));
 	TRY(make_room(set, s, told));
-	set->items[set->item_count] = (struct root_item){ .state = ROOT_NEXT, .origin = ORIGIN_OWN, .published = s->next,
-							  .since = s->now, .cert = s->cert, .blob = s->blob, .cross = s->cross_cert };
+	set->items[set->item_count] = (struct root_item){ .state = ROOT_NEXT,
+							  .origin = ORIGIN_OWN,
+							  .published = s->next,
+							  .since = s->now,
+							  .cert = s->cert,
+							  .blob = s->blob,
+							  .cross = s->cross_cert };
 	note(told, set, set->item_count++, "root_prepared");
 	return OK;
 }
@@ -327,7 +337,8 @@ static struct err restore(struct root_set *set, const struct step *s, struct ste
 	if (has_ended(item, s->now)) return step_refuse(told, ERR_FAILED_PRECONDITION, "that root has ended");
 	for (unsigned i = 0; i < set->item_count; i++)
 		if (is_own_next(&set->items[i]) && !has_reigned(set, item))
-			return step_refuse(told, ERR_FAILED_PRECONDITION, "there is a next root already: activate it, or retire it");
+			return step_refuse(told, ERR_FAILED_PRECONDITION,
+					   "there is a next root already: activate it, or retire it");
 	enter(item, has_reigned(set, item) ? ROOT_OLD : ROOT_NEXT, s);
 	item->pinned = true;
 	note(told, set, told->item, "root_restored");
@@ -353,8 +364,9 @@ static struct err taint(struct root_set *set, const struct step *s, struct step_
 
 	TRY(root_ski(set_signer(set), now));
 	if (memcmp(now, s->signer, KEY_SKI_LEN) == 0)
-		return step_refuse(told, ERR_FAILED_PRECONDITION,
-		                   "this key signs now: let another take over first (signet root activate, ca import, ca.directory)");
+		return step_refuse(
+			told, ERR_FAILED_PRECONDITION,
+			"this key signs now: let another take over first (signet root activate, ca import, ca.directory)");
 	for (unsigned i = 0; i < set->reign_count; i++) known |= memcmp(set->reigns[i].signer, s->signer, KEY_SKI_LEN) == 0;
 	if (!known) return step_refuse(told, ERR_NOT_FOUND, "no certificate is recorded under a key with that identifier");
 	if (set_is_tainted(set, s->signer)) return OK;
@@ -417,7 +429,8 @@ static struct err activate(struct root_set *set, const struct step *s, struct st
 		return step_refuse(told, ERR_FAILED_PRECONDITION, "the CA in ca.directory signs: it is changed by the files there");
 	TRY(choose_signer(set, s, told));
 	TRY(step_activate(set, s, told));
-	for (unsigned i = 0; i < set->item_count; i++) /* of an imported CA: others may sign under it, so its end is the operator's */
+	for (unsigned i = 0; i < set->item_count;
+	     i++) /* of an imported CA: others may sign under it, so its end is the operator's */
 		if (set->items[i].origin == ORIGIN_FILES) set->items[i].origin = ORIGIN_ADDED;
 	return OK;
 }
@@ -425,9 +438,10 @@ static struct err activate(struct root_set *set, const struct step *s, struct st
 struct err step_apply(struct root_set *set, const struct step *step, struct step_told *told)
 {
 	static struct err (*const steps[STEP_KIND_COUNT])(struct root_set *, const struct step *, struct step_told *) = {
-		[STEP_PREPARE] = prepare, [STEP_ACTIVATE] = activate,    [STEP_RETIRE] = retire,        [STEP_RESTORE] = restore,
-		[STEP_DELETE] = delete,   [STEP_ADD] = add,              [STEP_TAINT] = taint_or_not,   [STEP_UNTAINT] = taint_or_not,
-		[STEP_IMPORT] = step_brought, [STEP_FILES] = step_brought, [STEP_OWN] = step_own,       [STEP_TIDY] = step_tidy,
+		[STEP_PREPARE] = prepare,    [STEP_ACTIVATE] = activate,    [STEP_RETIRE] = retire,
+		[STEP_RESTORE] = restore,    [STEP_DELETE] = delete,        [STEP_ADD] = add,
+		[STEP_TAINT] = taint_or_not, [STEP_UNTAINT] = taint_or_not, [STEP_IMPORT] = step_brought,
+		[STEP_FILES] = step_brought, [STEP_OWN] = step_own,         [STEP_TIDY] = step_tidy,
 	};
 
 	*told = (struct step_told){ .item = SET_ITEMS_MAX, .event = "" };

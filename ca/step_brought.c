@@ -67,32 +67,36 @@ static bool stays(const struct root_item *item, bool live)
 	return live && item->state != ROOT_NEXT;
 }
 
-/* `before` tells what was live: its items are those that the outlook counted. */
-static struct err keep_old(struct root_set *set, const struct root_set *before, const struct step *s)
+/* One of the items before: what becomes of it; false: it is not in the new set, or comes with what is brought. */
+static bool keeps(const struct step *s, struct root_item *item, bool live, bool signer)
 {
-	for (unsigned i = 0; i < before->item_count; i++) {
-		struct root_item item = before->items[i];
-		bool live = step_under(before, s, i).certs > 0;
+	bool again = is_brought(s->brought, item->cert);
 
-		if (is_brought(s->brought, item.cert) && item.origin != ORIGIN_OWN) continue; /* brought again, below */
-		if (is_in_chain(s->brought, item.cert)) continue;
-		if (item.state == ROOT_CHAIN && live && (i == 0 || before->items[i - 1].state != ROOT_CHAIN)) step_enter(&item, ROOT_FORMER, s);
-		if (item.state == ROOT_CHAIN || (item.state == ROOT_FORMER && !live)) continue;
-		if (root_is_root(&item)) {
-			if (!stays(&item, live)) continue;
-			if (item.state != ROOT_KEPT) leave(&item, s, live || is_brought(s->brought, item.cert));
-			else if (is_brought(s->brought, item.cert)) step_enter(&item, ROOT_OLD, s);
-		}
-		if (set->item_count == SET_ITEMS_MAX) FAIL(ERR_RESOURCE_EXHAUSTED, "ca: the root set is full");
-		set->items[set->item_count++] = item;
-	}
-	return OK;
+	if ((again && item->origin != ORIGIN_OWN) || is_in_chain(s->brought, item->cert)) return false;
+	if (item->state == ROOT_CHAIN && signer && live) step_enter(item, ROOT_FORMER, s);
+	if (!root_is_root(item)) return item->state == ROOT_FORMER && live;
+	if (!stays(item, live)) return false;
+	if (item->state != ROOT_KEPT) leave(item, s, live || again);
+	else if (again) step_enter(item, ROOT_OLD, s);
+	return true;
 }
 
 static struct err put(struct root_set *set, struct root_item item)
 {
 	if (set->item_count == SET_ITEMS_MAX) FAIL(ERR_RESOURCE_EXHAUSTED, "ca: the root set is full");
 	set->items[set->item_count++] = item;
+	return OK;
+}
+
+/* `before` tells what was live: its items are those that the outlook counted. */
+static struct err keep_old(struct root_set *set, const struct root_set *before, const struct step *s)
+{
+	for (unsigned i = 0; i < before->item_count; i++) {
+		struct root_item item = before->items[i];
+		bool signer = &before->items[i] == set_first(before, ROOT_CHAIN);
+
+		if (keeps(s, &item, step_under(before, s, i).certs > 0, signer)) TRY(put(set, item));
+	}
 	return OK;
 }
 
@@ -133,7 +137,8 @@ static bool is_same(const struct root_set *a, const struct root_set *b)
 	for (unsigned i = 0; i < a->item_count; i++) {
 		const struct root_item *x = &a->items[i], *y = &b->items[i];
 
-		if (x->state != y->state || x->origin != y->origin || !bytes_equal(x->cert, y->cert) || !bytes_equal(x->blob, y->blob))
+		if (x->state != y->state || x->origin != y->origin || !bytes_equal(x->cert, y->cert) ||
+		    !bytes_equal(x->blob, y->blob))
 			return false;
 	}
 	return true;
@@ -232,8 +237,9 @@ struct err step_own(struct root_set *set, const struct step *s, struct step_told
 
 	told->item = own_last(set);
 	if (told->item == SET_ITEMS_MAX)
-		return step_refuse(told, ERR_FAILED_PRECONDITION, "the CA of this data directory was brought and there is no other: "
-		                   "name it again in ca.directory, or take a new data_dir");
+		return step_refuse(told, ERR_FAILED_PRECONDITION,
+				   "the CA of this data directory was brought and there is no other: "
+				   "name it again in ca.directory, or take a new data_dir");
 	item = &set->items[told->item];
 	if (item->state == ROOT_KEPT) step_enter(item, ROOT_OLD, s); /* but published only from now on */
 	leave_files(set, s);
@@ -267,7 +273,8 @@ static bool tidy_taints(struct root_set *set)
 		for (unsigned n = 0; n < set->item_count; n++) {
 			uint8_t ski[KEY_SKI_LEN];
 
-			used |= root_ski(&set->items[n], ski).code == ERR_OK && memcmp(ski, set->taints[i].signer, KEY_SKI_LEN) == 0;
+			used |= root_ski(&set->items[n], ski).code == ERR_OK &&
+				memcmp(ski, set->taints[i].signer, KEY_SKI_LEN) == 0;
 		}
 		if (used) set->taints[kept++] = set->taints[i];
 	}
@@ -291,6 +298,7 @@ struct err step_tidy(struct root_set *set, const struct step *s, struct step_tol
 		step_drop(set, at);
 		told->changed = true;
 	}
-	told->changed |= tidy_reigns(set, s) | tidy_taints(set);
+	if (tidy_reigns(set, s)) told->changed = true;
+	if (tidy_taints(set)) told->changed = true;
 	return OK;
 }

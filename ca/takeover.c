@@ -70,7 +70,8 @@ static void warn_of_end(const struct keeper *k, const struct root_signer *s)
 
 	if (s->not_after <= now) log_event(k->log, LOG_ERROR, "root_has_ended", F_INT("not_after", s->not_after));
 	else if (s->not_after - now < soon(s))
-		log_event(k->log, LOG_WARN, "ca_ends_soon", F_INT("not_after", s->not_after), F_INT("days", (s->not_after - now) / DAY));
+		log_event(k->log, LOG_WARN, "ca_ends_soon", F_INT("not_after", s->not_after),
+			  F_INT("days", (s->not_after - now) / DAY));
 }
 
 void takeover_remind(struct keeper *k)
@@ -113,7 +114,8 @@ static void use(struct keeper *k, struct roots *roots, int fd)
 }
 
 /* Built, then written, so that what cannot be opened or told is never stored. */
-static struct err store_set(struct keeper *k, const struct roots_options *o, struct roots_change *change, struct roots **out, int *fd)
+static struct err store_set(struct keeper *k, const struct roots_options *o, struct roots_change *change, struct roots **out,
+			    int *fd)
 {
 	AUTO(roots) struct roots *roots = NULL;
 	AUTO(fd) int memfd = -1;
@@ -136,7 +138,9 @@ static struct err store_set(struct keeper *k, const struct roots_options *o, str
 
 static struct err start_set(struct keeper *k, struct brought *brought)
 {
-	struct roots_options o = { .conf = k->conf, .kek = k->options->kek, .ca_kek = &k->ca_kek, .serials = k->serials, .now = clock_wall() };
+	struct roots_options o = {
+		.conf = k->conf, .kek = k->options->kek, .ca_kek = &k->ca_kek, .serials = k->serials, .now = clock_wall()
+	};
 	struct roots_start start = { .options = &o, .brought = brought,
 				     .accept_unpublished = k->conf->ca.unpublished_root == CONF_UNPUBLISHED_ACCEPT };
 	struct roots_started started = { .told = { .event = "" } };

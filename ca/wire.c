@@ -36,7 +36,8 @@ struct err keeper_reason_err(enum keeper_reason reason)
 	return reasons[i];
 }
 
-_Static_assert(M_REFUSED_REVOKED - M_REFUSED_SPIFFE_ID == REASON_REVOKED - REASON_LIMIT_SPIFFE_ID && REASON_REVOKED == REASON_COUNT - 1,
+_Static_assert(M_REFUSED_REVOKED - M_REFUSED_SPIFFE_ID == REASON_REVOKED - REASON_LIMIT_SPIFFE_ID &&
+		       REASON_REVOKED == REASON_COUNT - 1,
 	       "a metric for each reason, in their order");
 
 unsigned keeper_reason_metric(enum keeper_reason reason)

@@ -91,7 +91,7 @@ struct err wire_get_take(struct bytes in, struct wire_get *m);
 /* Lists (the answers of ..._LIST, always in a memfd whose message has an empty body): struct wire_list, whose items are
  * elements to the end, taken one by one. */
 struct wire_list {
-	uint64_t next;             /* CERT_LIST: pass as `after` for the next page; UINT64_MAX: there is none.  ROOT_STATUS: sequence */
+	uint64_t next; /* CERT_LIST: pass as `after` for the next page; UINT64_MAX: there is none.  ROOT_STATUS: sequence */
 	struct bytes cursor;       /* TOKEN_LIST, BAN_LIST: for the next page; empty: there is none */
 	struct bytes items;
 };

@@ -74,6 +74,7 @@ struct err bundle_json(struct bytes roots_pem, int64_t sequence, json_t **out)
 		json_decref(keys);
 		return e;
 	}
-	*out = json_pack("{so sI si}", "keys", keys, "spiffe_sequence", (json_int_t)sequence, "spiffe_refresh_hint", BUNDLE_REFRESH_HINT);
+	*out = json_pack("{so sI si}", "keys", keys, "spiffe_sequence", (json_int_t)sequence, "spiffe_refresh_hint",
+			 BUNDLE_REFRESH_HINT);
 	return *out == NULL ? ERR(ERR_RESOURCE_EXHAUSTED, "cli: out of memory") : OK;
 }

@@ -18,8 +18,8 @@ static long long number(const json_t *object, const char *name)
 
 static json_t *step_body(const struct cli *c)
 {
-	return json_pack("{sb sb sb}", "force", cli_value(c, "force") != NULL, "dry_run", cli_value(c, "dry-run") != NULL, "cross_sign",
-	                 cli_value(c, "cross-sign") != NULL);
+	return json_pack("{sb sb sb}", "force", cli_value(c, "force") != NULL, "dry_run", cli_value(c, "dry-run") != NULL,
+			 "cross_sign", cli_value(c, "cross-sign") != NULL);
 }
 
 static void print_who(const struct cli *c, const json_t *answer, bool dry)
@@ -46,7 +46,9 @@ enum cli_exit cli_root_done(struct cli *c, const json_t *answer, const char *don
 	if (c->json) CLI_TRY(cli_print_json(c, answer));
 	else if (dry && !breaks) fprintf(c->out, "It would break nobody.\n");
 	else if (!dry && !json_is_true(json_object_get(answer, "changed"))) fprintf(c->out, "Nothing to change.\n");
-	else if (!dry) fprintf(c->out, "%s%s%.*s\n", done, done[strlen(done) - 1] == ' ' ? "" : " ", SHORT_ID, cli_member(answer, "subject"));
+	else if (!dry)
+		fprintf(c->out, "%s%s%.*s\n", done, done[strlen(done) - 1] == ' ' ? "" : " ", SHORT_ID,
+			cli_member(answer, "subject"));
 	if (!c->json) print_who(c, answer, dry);
 	return dry && breaks && cli_value(c, "force") == NULL ? CLI_FAILED : CLI_OK;
 }
@@ -172,11 +174,16 @@ static void print_item(const struct cli *c, const json_t *item)
 	(void)cli_member_time(item, "since", &since_s);
 	(void)cli_member_time(item, "not_after", &end_s);
 	fprintf(c->out, "%-8s %.*s  %s\n", state, SHORT_ID, cli_member(item, "id"), state_text(state));
-	fprintf(c->out, "  key id %s%s%s%s\n", cli_member(item, "key_id"), json_is_true(json_object_get(item, "tainted")) ? ", tainted" : "",
-	        json_is_true(json_object_get(item, "key_here")) ? "" : ", key not here",
-	        json_is_true(json_object_get(item, "cross_signed")) ? ", cross-signed" : "");
-	fprintf(c->out, "  from   %s, %s since %s\n", strcmp(origin, "own") == 0 ? "Signet" : strcmp(origin, "added") == 0 ? "an operator" :
-	        strcmp(origin, "held") == 0 ? "files of before" : "files or import", state, text_time(since_s, c->now, since));
+	fprintf(c->out, "  key id %s%s%s%s\n", cli_member(item, "key_id"),
+		json_is_true(json_object_get(item, "tainted")) ? ", tainted" : "",
+		json_is_true(json_object_get(item, "key_here")) ? "" : ", key not here",
+		json_is_true(json_object_get(item, "cross_signed")) ? ", cross-signed" : "");
+	fprintf(c->out, "  from   %s, %s since %s\n",
+		strcmp(origin, "own") == 0     ? "Signet"
+		: strcmp(origin, "added") == 0 ? "an operator"
+		: strcmp(origin, "held") == 0  ? "files of before"
+					       : "files or import",
+		state, text_time(since_s, c->now, since));
 	fprintf(c->out, "  ends   %s\n", text_time(end_s, c->now, end));
 	if (strcmp(state, "next") == 0 && strcmp(origin, "own") == 0)
 		print_wait(c, item, "unknown_to", "can sign: every client that has a certificate was told of it", "can sign when");
@@ -214,7 +221,8 @@ enum cli_exit run_ca_limits(struct cli *c)
 
 	CLI_TRY(cli_api_get(c, "/v1/limits", &answer));
 	if (c->json) return cli_print_json(c, answer);
-	fprintf(c->out, "What the process that holds the key issues at all, whatever the rules grant; refused since its start.\n\n");
+	fprintf(c->out,
+		"What the process that holds the key issues at all, whatever the rules grant; refused since its start.\n\n");
 	fprintf(c->out, "%-22s %8s  %s\n", "LIMIT", "REFUSED", "VALUE");
 	items = json_object_get(answer, "items");
 	json_array_foreach(items, i, item) {

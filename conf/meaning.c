@@ -30,13 +30,15 @@ static struct err check_order(struct loader *l, const yaml_node_t *root, const c
 /* Percents, not seconds or counts: equal ones would never let anybody learn the next root. */
 static struct err check_rotation(struct loader *l, const yaml_node_t *root)
 {
-	const yaml_node_t *prepare = conf_tree_find(l, root, "ca.prepare_at"), *activate = conf_tree_find(l, root, "ca.activate_at");
+	const yaml_node_t *prepare = conf_tree_find(l, root, "ca.prepare_at"),
+			  *activate = conf_tree_find(l, root, "ca.activate_at");
 
 	if (l->c->ca.prepare_at < l->c->ca.activate_at) return OK;
 	if (activate != NULL)
 		return conf_refuse(l, activate, "ca.activate_at", "is not more than ca.prepare_at, which is %lld",
 				   (long long)l->c->ca.prepare_at);
-	return conf_refuse(l, prepare, "ca.prepare_at", "is not less than ca.activate_at, which is %lld", (long long)l->c->ca.activate_at);
+	return conf_refuse(l, prepare, "ca.prepare_at", "is not less than ca.activate_at, which is %lld",
+			   (long long)l->c->ca.activate_at);
 }
 
 static struct err check_tls_files(struct loader *l, const yaml_node_t *root)

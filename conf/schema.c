@@ -62,14 +62,16 @@ static const struct schema_item top_items[] = {
 	{ "listen.max_streams", SCHEMA_NUMBER, 1, 100000, "256", AT(conf, listen.max_streams),
 	  .help = "Requests that one connection may have in flight (HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS)." },
 	{ "listen.max_pending", SCHEMA_NUMBER, 1, 65536, "4096", AT(conf, listen.max_pending),
-	  .help = "Requests that one front may have in flight in all; past it the answer is RESOURCE_EXHAUSTED at once, so that "
+	  .help = "Requests that one front may have in flight in all; past it the answer is RESOURCE_EXHAUSTED at once, so "
+		  "that "
 		  "those already accepted are still answered in time." },
 	{ "listen.handshake_timeout", SCHEMA_SECONDS, 1, 120, "10s", AT(conf, listen.handshake_timeout),
 	  .help = "How long a new connection may take to finish TLS and send its first request." },
 
 	{ "tls.names", SCHEMA_TEXTS, 1, 64, "localhost, 127.0.0.1, ::1, signet, istiod.istio-system.svc", AT(conf, tls.names),
 	  .check = schema_check_dns_name_or_ip,
-	  .help = "DNS names and IP addresses in the daemon's own serving certificate: what clients call it by. No workload can "
+	  .help = "DNS names and IP addresses in the daemon's own serving certificate: what clients call it by. No workload "
+		  "can "
 		  "get a certificate for one of these names." },
 	{ "tls.cert_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, tls.cert_file),
 	  .help = "Serve with this certificate chain (PEM, leaf first) instead of one from Signet's own CA. Goes with "
@@ -110,32 +112,39 @@ static const struct schema_item top_items[] = {
 	  .help = "Let the active root sign the next one too, in automatic rotation: then clients that know only the old root "
 		  "verify as well, by a longer chain." },
 	{ "ca.unpublished_root", SCHEMA_ENUM, 0, 0, "refuse", AT(conf, ca.unpublished_root), .choices = unpublished,
-	  .help = "A CA in ca.directory under a root that clients cannot know yet, because certificates that have not ended were "
+	  .help = "A CA in ca.directory under a root that clients cannot know yet, because certificates that have not ended "
+		  "were "
 		  "answered without it: refuse keeps the CA in use, and does not start with the other; accept takes it with a "
 		  "warning, and who knows only the old roots cannot verify what it signs." },
 	{ "ca.brought_crl", SCHEMA_ENUM, 0, 0, "merge", AT(conf, ca.brought_crl), .choices = brought_crls,
 	  .help = "What becomes of a list in ca.directory/ca-crl.pem that the signing key itself has issued: merge takes its "
-		  "entries into Signet's own list; replace publishes it instead. Lists of the CAs above are published as they are." },
+		  "entries into Signet's own list; replace publishes it instead. Lists of the CAs above are published as they "
+		  "are." },
 	{ "ca.signer_threads", SCHEMA_NUMBER, 0, 64, "0", AT(conf, ca.signer_threads),
 	  .help = "Threads for slow signatures (p384, RSA); 0 means one for each core. p256 and ed25519 need none." },
 	{ "ca.allow_spiffe_ids", SCHEMA_TEXTS, 0, 256, "spiffe://TRUST_DOMAIN/**", AT(conf, ca.allow_spiffe_ids),
 	  .check = schema_check_pattern,
-	  .help = "Patterns of the SPIFFE IDs that this CA may issue at all, whatever policy says: the process that holds the key "
+	  .help = "Patterns of the SPIFFE IDs that this CA may issue at all, whatever policy says: the process that holds the "
+		  "key "
 		  "checks them by itself. '*' matches within one path segment, '**' across segments." },
 	{ "ca.allow_dns_names", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_dns_names), .check = schema_check_pattern,
 	  .help = "Patterns of the DNS names that this CA may put into workload certificates; '*' matches within one "
 		  "label, '**' across labels. None by default: a mesh works by SPIFFE IDs alone." },
 	{ "ca.allow_ip_ranges", SCHEMA_TEXTS, 0, 256, "", AT(conf, ca.allow_ip_ranges), .check = schema_check_cidr,
-	  .help = "Networks (10.0.0.0/8, fd00::/8) whose addresses this CA may put into workload certificates. None by default." },
+	  .help = "Networks (10.0.0.0/8, fd00::/8) whose addresses this CA may put into workload certificates. None by "
+		  "default." },
 	{ "ca.reserved_names", SCHEMA_TEXTS, 0, 256, RESERVED_NAMES, AT(conf, ca.reserved_names), .check = schema_check_pattern,
-	  .help = "Patterns of DNS names that no workload certificate may hold, even if ca.allow_dns_names has them: whoever holds "
+	  .help = "Patterns of DNS names that no workload certificate may hold, even if ca.allow_dns_names has them: whoever "
+		  "holds "
 		  "such a name can pose as the control plane. '*' matches within one label, '**' across labels. tls.names are "
 		  "always reserved too." },
 	{ "ca.crl_lifetime", SCHEMA_SECONDS, 10, 31 * DAY, "24h", AT(conf, ca.crl_lifetime),
-	  .help = "From the issue of a CRL to its nextUpdate. A new one is made after half of it, and at once after a revocation; "
+	  .help = "From the issue of a CRL to its nextUpdate. A new one is made after half of it, and at once after a "
+		  "revocation; "
 		  "whoever publishes it (signet crl export) should fetch it more often than that." },
 	{ "ca.rate_per_front", SCHEMA_NUMBER, 1, 1000000, "50000", AT(conf, ca.rate_per_front),
-	  .help = "Certificates a second that the key's process signs for one front; bounds what a front that was taken over can "
+	  .help = "Certificates a second that the key's process signs for one front; bounds what a front that was taken over "
+		  "can "
 		  "get before it is noticed." },
 
 	{ "cert.default_lifetime", SCHEMA_SECONDS, MINUTE, 90 * DAY, "24h", AT(conf, cert.default_lifetime),
@@ -155,7 +164,8 @@ static const struct schema_item top_items[] = {
 	  .help = "The longest lifetime that `signet token create` may ask for." },
 
 	{ "storage.commit_wait", SCHEMA_MICROS, 0, 20000, "2ms", AT(conf, storage.commit_wait_us),
-	  .help = "Under load, how long a finished certificate may wait for others to be made durable in the same disk write. An "
+	  .help = "Under load, how long a finished certificate may wait for others to be made durable in the same disk write. "
+		  "An "
 		  "idle daemon never waits." },
 	{ "storage.keep_expired", SCHEMA_SECONDS, 0, INT64_C(36500) * DAY, "90d", AT(conf, storage.keep_expired),
 	  .help = "How long the record of an expired certificate is kept; its hash is kept for ever." },

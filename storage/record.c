@@ -126,7 +126,8 @@ struct err store_record_decode(struct bytes raw, struct store_record *out)
 	if (version == RECORD_VERSION_2) {
 		TRY(wire_bytes(&in, STORE_NODE_MAX, &r.node));
 		TRY(wire_bytes(&in, STORE_REQUEST_ID_MAX, &r.request_id));
-		if (!has_origin(&r)) FAIL(ERR_INVALID_ARGUMENT, "storage: a record of version 2 says no more than one of version 1");
+		if (!has_origin(&r))
+			FAIL(ERR_INVALID_ARGUMENT, "storage: a record of version 2 says no more than one of version 1");
 	}
 	TRY(wire_end(&in));
 	if (!record_head_ok(&r)) FAIL(ERR_INVALID_ARGUMENT, "storage: serial or evidence of a record out of range");

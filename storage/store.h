@@ -21,13 +21,12 @@
 #define STORE_HASH_LEN 32    /* SHA-256 */
 #define STORE_TEXT_MAX 2048  /* bytes of each text field */
 #define STORE_CERT_MAX 8192  /* bytes of a certificate */
-#define STORE_NODE_MAX 253   /* bytes of a node's name (RFC 1123, as Kubernetes has it) */
-#define STORE_REQUEST_ID_MAX 128
+#define STORE_NODE_MAX 253   /* bytes of a node's name (RFC 1123) */
+#define STORE_REQUEST_ID_MAX 128 /* bytes */
 #define STORE_VALUE_MAX (4UL << 20) /* bytes of a named value */
 #define STORE_TOKEN_ID_LEN 32 /* hex digits of a join token's public name */
 #define STORE_BY_MAX 64      /* bytes of a peer of the admin socket: "uid:1000" */
 #define STORE_WHY_MAX 256    /* bytes of an operator's reason */
-
 struct store;
 
 struct store_options {
@@ -54,8 +53,7 @@ struct store_record { /* views are borrowed: from the caller on write, from the 
 	struct bytes caller;     /* who was authenticated, as text */
 	struct bytes rule;       /* policy rule that granted it */
 	struct bytes issuer;     /* name of the issuer */
-	struct bytes node;       /* the node that the token was bound to; empty: none is known */
-	struct bytes request_id; /* as the client named its request; empty: it did not */
+	struct bytes node, request_id; /* that the token was bound to; as the client named it; empty: not known */
 	enum store_evidence evidence;
 	uint8_t evidence_hash[STORE_HASH_LEN]; /* of the token or the peer certificate's SPKI; zeros if none */
 	uint8_t key_hash[STORE_HASH_LEN];      /* SHA-256 of the SPKI */
