@@ -229,6 +229,9 @@ static struct err add_root(struct checking *c, const struct item *item)
 {
 	struct brought *b = c->b;
 
+	if (!item->cert.ca || (item->cert.has_key_usage && (item->cert.key_usage & CERT_KU_KEY_CERT_SIGN) == 0))
+		return brought_refuse_cert(c, item, "it is no CA certificate: whoever holds its key would be a CA to some clients",
+		                           "take it out of the roots");
 	if (b->root_count == BROUGHT_ROOTS_MAX)
 		return brought_refuse_cert(c, item, "more than 32 roots", "leave out those that nobody needs");
 	b->roots[b->root_count++] = item->cert.der;

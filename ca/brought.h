@@ -11,7 +11,7 @@
 #include "hsm/hsm.h"
 
 #define BROUGHT_CERTS_MAX 64      /* in all files together; ours */
-#define BROUGHT_CHAIN_MAX 8       /* certificates between a leaf and its root, the signing one included; ours */
+#define BROUGHT_CHAIN_MAX 6       /* certificates between a leaf and its root, the signing one included: rustls takes no more */
 #define BROUGHT_ROOTS_MAX 32      /* ours */
 #define BROUGHT_CERT_MAX 8192     /* bytes of one certificate; STORE_CERT_MAX */
 #define BROUGHT_TEXT_MAX 512

@@ -9,6 +9,7 @@ struct item { /* one certificate of a file */
 	enum ca_file file;
 	unsigned number; /* in the file, from 1 */
 	bool root, taken;
+	bool dead; /* no root can be reached from it */
 };
 
 struct checking {
@@ -21,6 +22,11 @@ struct checking {
 	struct item *signer, *anchor;
 	struct item *path[BROUGHT_CHAIN_MAX]; /* signer first */
 	size_t path_count;
+	struct { /* the longest way that led nowhere, for the refusal */
+		const struct item *at;
+		size_t depth;
+		const struct item *named, *refused, *stray; /* see brought_chain.c */
+	} gap;
 	struct item items[BROUGHT_CERTS_MAX];
 	size_t count;
 };
@@ -35,6 +41,8 @@ struct err brought_chain(struct checking *c);
 /* Is `cert` signed by `issuer`'s key under its name?  INVALID_ARGUMENT: no; UNIMPLEMENTED: by an algorithm that is refused. */
 struct err brought_signed_by(struct checking *c, const struct cert *cert, const struct cert *issuer);
 bool brought_self_signed(struct checking *c, const struct cert *cert);
+/* Do its authority key identifier, issuer and serial number fit this issuer?  True for what it does not say. */
+bool brought_names_issuer(const struct cert *cert, const struct cert *issuer);
 /* brought_rules.c: may each certificate of the path be what it is there? */
 struct err brought_rules(struct checking *c);
 

@@ -44,14 +44,14 @@ static struct err take_validity(struct bytes *tbs, struct cert *cert)
 
 static struct err read_ski(struct cert *cert, struct bytes value, bool critical)
 {
-	(void)critical;
+	cert->key_id_critical |= critical;
 	TRY(der_enter(value, DER_OCTET_STRING, &cert->ski));
 	if (cert->ski.len == 0) FAIL(ERR_INVALID_ARGUMENT, "cert: subject key identifier is empty");
 	return OK;
 }
 
 /* authorityCertIssuer and authorityCertSerialNumber come together or not at all (RFC 5280 s4.2.1.1). */
-static struct err check_aki_issuer(struct bytes *aki)
+static struct err check_aki_issuer(struct cert *cert, struct bytes *aki)
 {
 	bool has_issuer, has_serial;
 	struct bytes names, serial, value;
@@ -63,6 +63,8 @@ static struct err check_aki_issuer(struct bytes *aki)
 	if (!has_issuer) return OK;
 	if (names.len == 0) FAIL(ERR_INVALID_ARGUMENT, "cert: authority issuer is empty");
 	while (names.len > 0) TRY(x509_take_general_name(&names, &tag, &value));
+	cert->has_aki_serial = true;
+	cert->aki_serial = serial;
 	return x509_any_check(DER_INTEGER, serial);
 }
 
@@ -71,11 +73,11 @@ static struct err read_aki(struct cert *cert, struct bytes value, bool critical)
 	struct bytes aki;
 	bool has_id;
 
-	(void)critical;
+	cert->key_id_critical |= critical;
 	TRY(der_enter(value, DER_SEQUENCE, &aki));
 	TRY(der_take_optional(&aki, DER_CONTEXT(0), &has_id, &cert->aki));
 	if (has_id && cert->aki.len == 0) FAIL(ERR_INVALID_ARGUMENT, "cert: authority key identifier is empty");
-	TRY(check_aki_issuer(&aki));
+	TRY(check_aki_issuer(cert, &aki));
 	return der_end(&aki);
 }
 
@@ -145,7 +147,7 @@ static struct err read_ext_key_usage(struct cert *cert, struct bytes value, bool
 	static const uint8_t any[] = { 0x55, 0x1d, 0x25, 0 };
 	struct bytes list, oid;
 
-	(void)critical;
+	cert->ext_key_usage_critical = critical;
 	TRY(der_enter(value, DER_SEQUENCE, &list));
 	if (list.len == 0) FAIL(ERR_INVALID_ARGUMENT, "cert: extended key usage is empty");
 	cert->has_ext_key_usage = true;
@@ -298,7 +300,8 @@ struct err cert_svid_check(const struct cert *cert, const char *trust_domain)
 		bool broken;
 		struct err e;
 	} rules[] = {
-		{ cert->unknown_critical || cert->name_constraints_critical, /* RFC 5280 s4.2; s4.2.1.10: not of a leaf */
+		{ cert->unknown_critical || cert->key_id_critical ||
+			  cert->name_constraints_critical, /* RFC 5280 s4.2; s4.2.1.10: not of a leaf */
 		  ERR(ERR_INVALID_ARGUMENT, "svid: unknown critical extension") },
 		{ cert->subject_empty && !cert->san_critical, /* X509-SVID s2, RFC 5280 s4.2.1.6 */
 		  ERR(ERR_INVALID_ARGUMENT, "svid: subject is empty and the name is not critical") },

@@ -35,11 +35,14 @@ struct cert {
 	int path_len;                   /* -1: none */
 	bool has_key_usage, key_usage_critical;
 	uint16_t key_usage;
-	bool has_ext_key_usage, eku_server, eku_client, eku_any;
+	bool has_ext_key_usage, ext_key_usage_critical, eku_server, eku_client, eku_any;
 	struct bytes ski, aki;          /* empty if absent; aki is the keyIdentifier */
+	bool has_aki_serial;            /* authorityCertIssuer and authorityCertSerialNumber are there */
+	struct bytes aki_serial;        /* the INTEGER's content */
 	struct bytes name_constraints;  /* content of NameConstraints' SEQUENCE, not looked into; empty: none (CAs only) */
 	bool name_constraints_critical;
 	bool unknown_critical;          /* a critical extension this reader does not know */
+	bool key_id_critical;           /* SKI or AKI is critical, which RFC 5280 s4.2.1.1 and s4.2.1.2 forbid */
 };
 
 /* INVALID_ARGUMENT: not v3, malformed, trailing bytes, serial not 1..20 octets and positive, extension given twice,

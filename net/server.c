@@ -219,6 +219,15 @@ struct err server_start(struct server *s)
 	return watch_set(s->watch, LOOP_READ);
 }
 
+void server_distrust(struct server *s)
+{
+	for (struct conn *c = s->conns; c != NULL; c = c->next) {
+		if (c->ssl == NULL) continue;
+		if (c->session == NULL) conn_kill(c); /* by the rules of before */
+		else if (c->peer_len > 0) http2_goaway(c);
+	}
+}
+
 static void on_goaway(void *ctx)
 {
 	struct server *s = ctx;

@@ -57,6 +57,9 @@ struct err server_new(const struct server_options *options, struct server **out)
 void server_set_tls(struct server *s, struct tls *tls);
 /* Begin to accept / stop accepting, send GOAWAY, and let calls end. */
 struct err server_start(struct server *s);
+/* Whom client certificates were believed for is believed no more: such connections, and handshakes that are under way, take no
+ * more calls; those they have are answered. */
+void server_distrust(struct server *s);
 void server_drain(struct server *s);
 /* The end of a round of the loop: see above.  Must not be called from a method's callback. */
 void server_flush(struct server *s);

@@ -5,8 +5,10 @@
 
 #include "base/own.h"
 
-#define PEER_CHAIN_MAX 4             /* certificates below the root that a client may send; ours */
-#define PEER_CHAIN_BYTES (16 * 1024) /* bytes of a client's Certificate message; ours */
+#define PEER_CHAIN_MAX 7 /* CAs between a client's certificate and its root; ours: BROUGHT_CHAIN_MAX and a cross-certificate \
+			  */
+#define PEER_CHAIN_BYTES \
+	(64 * 1024) /* bytes of a client's Certificate message; ours: clients show the answer whole, roots and all */
 
 struct tls {
 	SSL_CTX *ctx;

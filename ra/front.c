@@ -83,6 +83,15 @@ static void on_tls(void *ctx, struct tls *tls)
 	}
 }
 
+/* An open connection is as good as the root that its certificate was believed by. */
+static void on_distrust(void *ctx)
+{
+	struct front *f = ctx;
+
+	if (f->server != NULL) server_distrust(f->server);
+	log_event(f->o->log, LOG_INFO, "root_gone", F_STR("note", "connections with client certificates are ended"));
+}
+
 static void on_tls_failed(void *ctx, struct err why)
 {
 	struct front *f = ctx;
@@ -224,7 +233,7 @@ static struct err make_link(struct front *f)
 static struct err front_begin(struct front *f)
 {
 	struct serving_options s = { .front = f->o, .check_peer = check_peer, .check_ctx = f, .ready = on_tls,
-		                     .failed = on_tls_failed, .ctx = f };
+		                     .failed = on_tls_failed, .distrust = on_distrust, .ctx = f };
 
 	TRY(loop_new(&f->loop));
 	loop_on_flush(f->loop, on_flush, f);

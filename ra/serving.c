@@ -137,12 +137,29 @@ static struct err replace(struct buf *b, struct bytes with)
 	return buf_put(b, with.data, with.len);
 }
 
+/* Is each certificate of `before` in `now` as well?  Both are the keeper's PEM, which has one way to write each. */
+static bool are_all_in(struct bytes before, struct bytes now)
+{
+	static const char end[] = "-----END CERTIFICATE-----\n";
+
+	while (before.len > 0) {
+		const uint8_t *at = memmem(before.data, before.len, end, sizeof(end) - 1);
+		size_t n = at == NULL ? before.len : (size_t)(at - before.data) + sizeof(end) - 1;
+
+		if (memmem(now.data, now.len, before.data, n) == NULL) return false;
+		before = BYTES(before.data + n, before.len - n);
+	}
+	return true;
+}
+
 void serving_on_roots(struct serving *s, const struct wire_roots *roots)
 {
+	bool kept = are_all_in(buf_view(&s->roots_pem), roots->roots_pem);
 	struct err e = replace(&s->chain_pem, roots->chain_pem);
 
 	if (e.code == ERR_OK) e = replace(&s->roots_pem, roots->roots_pem);
 	if (e.code == ERR_OK) e = rebuild(s);
+	if (!kept) s->o.distrust(s->o.ctx);
 	/* Another CA signs now: what we have is good until it ends, but new clients may know the new roots only. */
 	if (e.code == ERR_OK && s->leaf_pem.len > 0 && !s->from_files) e = ask(s);
 	settle(s, e);

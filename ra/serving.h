@@ -17,6 +17,7 @@ struct serving_options {
 	void *check_ctx;
 	void (*ready)(void *ctx, struct tls *tls); /* borrowed: new settings for connections from now on */
 	void (*failed)(void *ctx, struct err why); /* cannot ever be ready */
+	void (*distrust)(void *ctx);               /* a root is trusted no more; `ready` came before, with the others */
 	void *ctx;
 };
 struct err serving_new(const struct serving_options *options, struct serving **out);

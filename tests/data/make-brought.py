@@ -40,18 +40,22 @@ class CA:
         b = (x509.CertificateBuilder().subject_name(self.name).issuer_name(issuer.name).serial_number(serial)
              .public_key(self.key.public_key()).not_valid_before(get("start", FROM)).not_valid_after(get("end", TO)))
         if get("ca", True) is not None:
-            b = b.add_extension(x509.BasicConstraints(get("ca", True), get("path")), True)
+            b = b.add_extension(x509.BasicConstraints(get("ca", True), get("path")), get("constraints_critical", True))
         if get("usage", True) is not None:
             u = get("usage", True)
-            b = b.add_extension(x509.KeyUsage(not u, False, False, False, False, u, u, False, False), True)
+            b = b.add_extension(x509.KeyUsage(not u, False, False, False, False, u, u and get("crl_sign", True), False, False), True)
         if get("eku"):
-            b = b.add_extension(x509.ExtendedKeyUsage(get("eku")), False)
-        ski = get("ski") or x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()).digest
-        b = b.add_extension(x509.SubjectKeyIdentifier(ski), False)
+            b = b.add_extension(x509.ExtendedKeyUsage(get("eku")), get("eku_critical", False))
+        ski = get("ski", x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()).digest)
+        if ski:
+            b = b.add_extension(x509.SubjectKeyIdentifier(ski), get("ski_critical", False))
+        aki = get("aki", x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()))
+        if aki:
+            b = b.add_extension(aki, get("aki_critical", False))
         if get("names"):
             b = b.add_extension(x509.NameConstraints(get("names"), None), True)
         if get("uri"):
-            b = b.add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(get("uri"))]), False)
+            b = b.add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(u) for u in get("uri").split()]), False)
         if get("odd"):
             b = b.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), True)
         signer = get("signer", issuer.key)
@@ -233,12 +237,54 @@ def main():
     istio("bad-root-is-intermediate", low, [low], [upper])
     istio("bad-root-is-signer", direct, [], [direct])
     chain = [CA("L0", root)]
-    for i in range(1, 9):
+    for i in range(1, 7):
         chain.append(CA(f"L{i}", chain[-1]))
     istio("bad-too-long", chain[-1], chain[::-1], [root])
+    clients_refuse(root, bad, above)
     leaf = CA("Bare", usage=False, ca=False)
     case("bad-secret-leaf", {"ca-cert.pem": leaf.pem, "ca-key.pem": pkcs8(leaf.key)})
     seeds()
+
+
+def clients_refuse(root, bad, above):
+    """What OpenSSL takes and some client in a mesh does not, or the other way round."""
+    bad("bad-ski-critical", ski_critical=True)
+    bad("bad-aki-critical", aki_critical=True)
+    bad("bad-aki-of-other-key", aki=x509.AuthorityKeyIdentifier(b"\x01" * 20, None, None))
+    ski = x509.SubjectKeyIdentifier.from_public_key(root.key.public_key()).digest
+    bad("bad-aki-serial", aki=x509.AuthorityKeyIdentifier(ski, [x509.DirectoryName(root.name)], 4711))
+    bad("good-aki-serial", aki=x509.AuthorityKeyIdentifier(ski, [x509.DirectoryName(root.name)], root.cert.serial_number))
+    bad("bad-any-usage", eku=[EKU.ANY_EXTENDED_KEY_USAGE])
+    bad("bad-two-uris", uri="spiffe://example.org spiffe://example.com")
+    bad("bad-ecdsa-sha512", hash=hashes.SHA512())
+    other_name = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a")
+    bad("bad-other-name-constraint", names=[other_name])
+    bad("bad-registered-id-constraint", names=[x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4"))])
+    bad("bad-subject-constraint", names=[x509.DirectoryName(name("x"))])
+    bad("good-mail-constraint", names=[x509.RFC822Name("example.org")])
+    bad("good-no-crl-sign", crl_sign=False)
+    bad("good-no-aki", aki=None)
+    bad("good-no-ski", ski=None)
+    bad("good-constraints-not-critical", constraints_critical=False)
+    bad("good-critical-usage", eku=[EKU.SERVER_AUTH, EKU.CLIENT_AUTH], eku_critical=True)
+    above("good-upper-no-usage", usage=None)
+    for where, how in (("bad-root-server-only", {"eku": [EKU.SERVER_AUTH]}), ("bad-root-other-name", {"names": [other_name]})):
+        top = CA("Top", **how)
+        istio(where, CA("Low", top), [], [top])
+    alone = CA("Alone", eku=[EKU.CODE_SIGNING])
+    istio("bad-alone-code-signing", alone, [], [alone])
+    leaf = CA("Laptop", ca=False, usage=False, uri="spiffe://example.org/vm/laptop")
+    low = CA("Low", root)
+    istio("bad-leaf-among-roots", low, [], [root, leaf])
+    ending = CA("Mesh", end=datetime.datetime(2031, 1, 1))
+    istio("good-renewed-root", CA("Low", ending), [], [ending, CA("Mesh", key=ending.key)])
+    foreign, key = CA("Foreign"), p256()
+    theirs, ours = CA("Upper", foreign, key=key), CA("Upper", root, key=key, end=datetime.datetime(2050, 1, 1))
+    istio("good-cross-signed", CA("Low", ours), [theirs, ours], [root])
+    chain = [CA("S0", root)]
+    for i in range(1, 6):
+        chain.append(CA(f"S{i}", chain[-1]))
+    istio("good-six-levels", chain[-1], chain[::-1], [root])
 
 
 FILES = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem", "ca-crl.pem", "tls.crt", "tls.key", "ca.crt"]

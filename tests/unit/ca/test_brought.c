@@ -101,7 +101,21 @@ static const struct {
 	{ "bad-signature", "ca-cert.pem: certificate 1", "did not sign it" },
 	{ "bad-ski", "ca-cert.pem: certificate 1", "20 octets" },
 	{ "bad-tls-no-roots", "ca.crt", "missing or empty" },
-	{ "bad-too-long", "cert-chain.pem: certificate 9", "longer than eight" },
+	{ "bad-too-long", "cert-chain.pem: certificate 6", "longer than six" },
+	{ "bad-ski-critical", "ca-cert.pem: certificate 1", "may not be critical" },
+	{ "bad-aki-critical", "ca-cert.pem: certificate 1", "may not be critical" },
+	{ "bad-aki-of-other-key", "ca-cert.pem: certificate 1", "authority key identifier names another" },
+	{ "bad-aki-serial", "ca-cert.pem: certificate 1", "authority key identifier names another" },
+	{ "bad-any-usage", "ca-cert.pem: certificate 1", "extended key usage" },
+	{ "bad-two-uris", "ca-cert.pem: certificate 1", "more than one URI" },
+	{ "bad-ecdsa-sha512", "ca-cert.pem: certificate 1", "ECDSA with SHA-512" },
+	{ "bad-other-name-constraint", "ca-cert.pem: certificate 1", "name constraint of a kind" },
+	{ "bad-registered-id-constraint", "ca-cert.pem: certificate 1", "name constraint of a kind" },
+	{ "bad-subject-constraint", "ca-cert.pem: certificate 1", "name constraint of a kind" },
+	{ "bad-root-server-only", "root-cert.pem: certificate 1", "extended key usage" },
+	{ "bad-root-other-name", "root-cert.pem: certificate 1", "name constraint of a kind" },
+	{ "bad-alone-code-signing", "root-cert.pem: certificate 1", "extended key usage" },
+	{ "bad-leaf-among-roots", "root-cert.pem: certificate 2", "no CA certificate" },
 	{ "bad-trust-domain", "ca-cert.pem: certificate 1", "another trust domain" },
 	{ "bad-two-layouts", "tls.crt", "two CAs" },
 	{ "bad-upper-ended", "cert-chain.pem: certificate 2", "ended on 2029-01-01" },
@@ -165,9 +179,20 @@ static const struct {
 	{ "good-key-crlf", 1, 1, 0, NULL },
 	{ "good-key-p384", 1, 1, 0, NULL },
 	{ "good-key-p384-old", 1, 1, 0, NULL },
-	{ "good-key-ed25519", 1, 1, 0, NULL },
+	{ "good-key-ed25519", 1, 1, 1, "Ed25519 key" },
 	{ "good-key-rsa", 1, 1, 0, NULL },
 	{ "good-key-rsa-old", 1, 1, 0, NULL },
+	{ "good-aki-serial", 1, 1, 0, NULL },
+	{ "good-mail-constraint", 1, 1, 0, NULL },
+	{ "good-no-crl-sign", 1, 1, 1, "cRLSign" },
+	{ "good-no-aki", 1, 1, 1, "no authority key identifier" },
+	{ "good-no-ski", 1, 1, 1, "no subject key identifier" },
+	{ "good-constraints-not-critical", 1, 1, 1, "not critical" },
+	{ "good-critical-usage", 1, 1, 1, "critical extended key usage" },
+	{ "good-upper-no-usage", 2, 1, 1, "no key usage" },
+	{ "good-renewed-root", 1, 2, 0, NULL },
+	{ "good-cross-signed", 2, 1, 1, "is not part of" },
+	{ "good-six-levels", 6, 1, 0, NULL },
 };
 
 /* By OpenSSL, which must agree with every step: signing certificate, chain, root, in this order, nothing missing. */
@@ -220,6 +245,20 @@ static void test_each_layout_and_form_of_key_is_taken_and_put_in_order(void **st
 		assert_true(bytes_equal(hsm_key_spki(b->key), b->signer.key.spki));
 		dir_free(&d);
 	}
+}
+
+/* Old and new certificate of one root, as the manual tells to append: the old one's end is not the CA's. */
+static void test_of_two_roots_with_one_key_the_one_that_ends_later_counts(void **state)
+{
+	AUTO(brought) struct brought *b = NULL;
+	struct brought_report report;
+	struct dir d;
+
+	(void)state;
+	dir_read(&d, "good-renewed-root");
+	MUST(check(&d, NULL, &report, &b));
+	assert_true(b->not_after > NOW + INT64_C(20) * 365 * 86400);
+	dir_free(&d);
 }
 
 /* Each directory is in one of the tables: a case that nobody looks at proves nothing. */
@@ -306,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_refusal_names_file_reason_and_remedy),
 		cmocka_unit_test(test_each_layout_and_form_of_key_is_taken_and_put_in_order),
+		cmocka_unit_test(test_of_two_roots_with_one_key_the_one_that_ends_later_counts),
 		cmocka_unit_test(test_every_case_is_looked_at),
 		cmocka_unit_test(test_the_passphrase_opens_an_encrypted_key),
 		cmocka_unit_test(test_it_ends_when_the_first_of_its_chain_ends),
