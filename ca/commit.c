@@ -95,7 +95,7 @@ void keeper_publish(struct keeper *k)
 		pthread_cond_signal(&q->more);
 	pthread_mutex_unlock(&q->lock);
 	k->fresh_tail = &k->fresh;
-	k->fresh_count = 0;
+	k->fresh_count = k->fresh_turns = 0;
 	k->news = false;
 }
 

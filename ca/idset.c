@@ -2,21 +2,26 @@
 
 #include <string.h>
 
-/* Hashes are random already; an all-zero slot is free, and nothing that is put here has that hash. */
-static uint8_t *slot(const struct idset *set, const uint8_t hash[STORE_HASH_LEN])
+/* Hashes are random already; an all-zero slot is free, and zeros (no hash at all) are never in a set. */
+static bool is_none(const uint8_t hash[STORE_HASH_LEN])
 {
 	static const uint8_t none[STORE_HASH_LEN];
+
+	return memcmp(hash, none, STORE_HASH_LEN) == 0;
+}
+
+static uint8_t *slot(const struct idset *set, const uint8_t hash[STORE_HASH_LEN])
+{
 	size_t i;
 
 	memcpy(&i, hash, sizeof(i));
 	for (i &= set->cap - 1;; i = (i + 1) & (set->cap - 1))
-		if (memcmp(set->slots[i], hash, STORE_HASH_LEN) == 0 || memcmp(set->slots[i], none, STORE_HASH_LEN) == 0)
-			return set->slots[i];
+		if (memcmp(set->slots[i], hash, STORE_HASH_LEN) == 0 || is_none(set->slots[i])) return set->slots[i];
 }
 
 bool idset_has(const struct idset *set, const uint8_t hash[STORE_HASH_LEN])
 {
-	return set->cap > 0 && memcmp(slot(set, hash), hash, STORE_HASH_LEN) == 0;
+	return set->cap > 0 && !is_none(hash) && memcmp(slot(set, hash), hash, STORE_HASH_LEN) == 0;
 }
 
 static struct err grow(struct idset *set)
@@ -26,7 +31,8 @@ static struct err grow(struct idset *set)
 	if (set->count * 2 < set->cap) return OK;
 	grown.slots = calloc(grown.cap, sizeof(*grown.slots));
 	if (grown.slots == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: out of memory");
-	for (size_t i = 0; i < set->cap; i++) memcpy(slot(&grown, set->slots[i]), set->slots[i], STORE_HASH_LEN);
+	for (size_t i = 0; i < set->cap; i++)
+		if (!is_none(set->slots[i])) memcpy(slot(&grown, set->slots[i]), set->slots[i], STORE_HASH_LEN);
 	free(set->slots);
 	*set = grown;
 	return OK;
@@ -36,8 +42,8 @@ struct err idset_add(struct idset *set, const uint8_t hash[STORE_HASH_LEN], bool
 {
 	bool there = idset_has(set, hash);
 
-	if (added != NULL) *added = !there;
-	if (there) return OK;
+	if (added != NULL) *added = !there && !is_none(hash);
+	if (there || is_none(hash)) return OK;
 	TRY(grow(set));
 	memcpy(slot(set, hash), hash, STORE_HASH_LEN);
 	set->count++;

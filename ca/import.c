@@ -128,9 +128,29 @@ static struct err csr_make(struct keeper *k, struct job *job, bool *fresh)
 	return e.code == ERR_OK ? request_make(k, buf_view(&pkcs8), &job->cert) : e;
 }
 
+/* Two who ask at once, when there was no key yet, get requests for one: that which is stored. */
+static struct err csr_again(struct keeper *k, struct job *job)
+{
+	AUTO(buf_wipe) struct buf pkcs8 = { .max = 2 * HSM_PKCS8_MAX };
+
+	TRY(hsm_unwrap(&k->ca_kek, ROOTS_IMPORT_LABEL, buf_view(&job->tbs), &pkcs8));
+	job->cert.len = 0;
+	return request_make(k, buf_view(&pkcs8), &job->cert);
+}
+
 static struct err csr_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
-	(void)k;
+	AUTO(buf) struct buf there = { .max = BLOB_MAX };
+	struct err e = store_batch_get(batch, ROOTS_PENDING, &there);
+
+	if (e.code == ERR_OK) {
+		job->tbs.len = 0;
+		e = buf_put(&job->tbs, there.data, there.len);
+		if (e.code == ERR_OK) e = csr_again(k, job);
+		job->result = e;
+		return OK;
+	}
+	if (e.code != ERR_NOT_FOUND) return e;
 	job->result = store_batch_put(batch, ROOTS_PENDING, buf_view(&job->tbs));
 	return job->result;
 }

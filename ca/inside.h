@@ -94,6 +94,7 @@ struct keeper {
 	struct peer *peers;      /* changed by the main thread under queue.lock */
 	struct job *fresh, **fresh_tail; /* signed on the main thread, not yet handed over */
 	size_t fresh_count;
+	unsigned fresh_turns;    /* since the last was handed over */
 	bool immediate;          /* hsm_key_is_immediate() */
 	bool news, stopping;
 	struct job *spare;       /* main thread: jobs to use again */

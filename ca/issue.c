@@ -204,12 +204,14 @@ static struct err issue_apply(struct keeper *k, struct job *job, struct store_ba
 	return e;
 }
 
-/* With the chain of another CA behind it nobody could verify it: then a new token is needed. */
+/* With the chain of another CA behind it nobody could verify it (also one of the same key under another name): then a new token
+ * is needed. */
 static bool is_of_this_ca(const struct keeper *k, struct bytes der)
 {
 	struct cert cert;
 
-	return cert_parse(der, &cert).code == ERR_OK && bytes_equal(cert.aki, BYTES(k->signer->ski, KEY_SKI_LEN));
+	return cert_parse(der, &cert).code == ERR_OK && bytes_equal(cert.aki, BYTES(k->signer->ski, KEY_SKI_LEN)) &&
+	       bytes_equal(cert.issuer, k->signer->name);
 }
 
 /* The same token and the same key: the same certificate, so that a lost answer strands nobody. */

@@ -16,6 +16,7 @@
 #include "ca/takeover.h"
 
 #define FRAMES_A_TURN 4    /* of one peer before the next one's: fairness; ours */
+#define PUBLISH_TURNS 4    /* that signed jobs may wait for more to be read; ours: a fraction of a millisecond */
 #define DRAIN_MS 10        /* between two looks while jobs are still on their way */
 #define TAKEOVER_MS 1      /* the same while another CA waits for the last certificates of the old one */
 #define DRAIN_MAX_US 10000000 /* after that, what is not answered is not waited for; ours */
@@ -252,7 +253,8 @@ static struct err turn(struct keeper *k, struct wait *w)
 	wait_fill(k, w);
 	if (k->fresh != NULL || k->news) {
 		TRY(wait_for(w, 0));
-		if (k->fresh_count >= PUBLISH_AT || !something_ready(w)) {
+		/* one peer that always has something to say must not keep the others waiting */
+		if (k->fresh_count >= PUBLISH_AT || ++k->fresh_turns >= PUBLISH_TURNS || !something_ready(w)) {
 			keeper_publish(k);
 			flush_dirty(k);
 		}

@@ -246,6 +246,7 @@ static void finish(struct keeper *k, struct err e)
 {
 	struct rotation *r = k->rotation;
 
+	if (e.code == ERR_OK && r->step.kind == STEP_FILES) takeover_taken(k);
 	if (e.code != ERR_OK) {
 		struct err said = e;
 

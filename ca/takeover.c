@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/chan.h"
+#include "base/control.h"
 #include "base/clock.h"
 #include "ca/roots_start.h"
 #include "ca/rotate.h"
@@ -180,8 +181,20 @@ struct err takeover_start(struct keeper *k)
 
 /* ---- while running ---- */
 
+static void tell_monitor(struct keeper *k, uint8_t taken)
+{
+	(void)chan_put(k->control, CONTROL_CA_RESULT, BYTES(&taken, 1));
+	(void)chan_flush(k->control); /* what does not go now goes with the next; a lost monitor is seen by who reads from it */
+}
+
+void takeover_taken(struct keeper *k)
+{
+	tell_monitor(k, 1);
+}
+
 void takeover_refused(struct keeper *k, struct err e)
 {
+	tell_monitor(k, 0);
 	metric_inc(k->metrics, M_CA_RELOAD_FAILED);
 	log_event(k->log, LOG_ERROR, "ca_reload_failed", F_ERR(e), F_STR("note", "the CA in use stays"));
 }

@@ -300,8 +300,8 @@ struct err cert_svid_check(const struct cert *cert, const char *trust_domain)
 		bool broken;
 		struct err e;
 	} rules[] = {
-		{ cert->unknown_critical || cert->key_id_critical ||
-			  cert->name_constraints_critical, /* RFC 5280 s4.2; s4.2.1.10: not of a leaf */
+		/* RFC 5280 s4.2; s4.2.1.10: not of a leaf */
+		{ cert->unknown_critical || cert->key_id_critical || cert->name_constraints_critical,
 		  ERR(ERR_INVALID_ARGUMENT, "svid: unknown critical extension") },
 		{ cert->subject_empty && !cert->san_critical, /* X509-SVID s2, RFC 5280 s4.2.1.6 */
 		  ERR(ERR_INVALID_ARGUMENT, "svid: subject is empty and the name is not critical") },

@@ -17,9 +17,9 @@
 #include "daemon/notify.h"
 #include "daemon/proc.h"
 #include "daemon/sandbox.h"
+#include "daemon/watch.h"
 
 #define FRONTS_MAX 64 /* conf listen.fronts */
-#define CA_LOOK_MS 1000 /* ours: eight stat() a second, and a change is in use within two */
 #define KEEPER 0
 #define ADMIN 1
 #define FRONTS 2
@@ -35,9 +35,7 @@ struct monitor {
 	bool up;       /* all were ready once */
 	bool stopping;
 	bool reloading;
-	uint64_t ca_mark;      /* start_ca_mark() at the last look */
-	bool ca_changed;       /* it was another one than before: to be read when it stays so until the next look */
-	int64_t ca_look_ms;    /* when to look again */
+	struct ca_watch ca;
 	struct start_files previous; /* while reloading: what to go back to */
 	int status;    /* exit status of the daemon */
 };
@@ -151,27 +149,25 @@ static struct err send_ca(struct monitor *m, int fd)
 	return chan_flush(keeper);
 }
 
-static void ca_seen(struct monitor *m)
-{
-	m->ca_mark = start_ca_mark(m->s);
-	m->ca_changed = false;
-}
-
-/* The CA is the keeper's to judge; it goes on with the old one if the new one is no good. */
-static struct err reload_read(struct monitor *m, struct start_files *fresh)
+/* The CA is the keeper's to judge; it goes on with the old one if the new one is no good, and says so. */
+static void reload_ca(struct monitor *m)
 {
 	AUTO(fd) int ca = -1;
+	bool first = m->ca.first;
 	struct err e;
 
-	ca_seen(m);
+	ca_watch_reading(&m->ca, m->s);
 	e = start_read_ca(m->s, &ca);
-
-	if (e.code != ERR_OK) metric_inc(m->metrics, M_CA_RELOAD_FAILED);
-	TRY(e);
-	TRY(start_read_files(m->s, fresh));
-	e = send_ca(m, ca);
-	if (e.code != ERR_OK) start_close_files(fresh);
-	return e;
+	if (e.code == ERR_OK) e = send_ca(m, ca);
+	if (e.code == ERR_OK) return;
+	if (first && e.code == ERR_PERMISSION_DENIED) { /* read at start, as root: what changes there is not seen */
+		log_event(m->log, LOG_WARN, "ca.directory cannot be watched", F_STR("at", m->s->at), F_ERR(e),
+		          F_STR("note", "a change needs a restart, or files that the daemon's user can read"));
+		return;
+	}
+	ca_watch_result(&m->ca, false, proc_now_ms());
+	metric_inc(m->metrics, M_CA_RELOAD_FAILED);
+	log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e), F_STR("note", "the CA in use stays"));
 }
 
 static void reload(struct monitor *m)
@@ -180,7 +176,8 @@ static void reload(struct monitor *m)
 	struct err e;
 
 	if (m->stopping || !m->up) return;
-	e = reload_read(m, &fresh);
+	if (m->ca.mark != 0) reload_ca(m); /* whatever is wrong with the other files */
+	e = start_read_files(m->s, &fresh);
 	if (e.code != ERR_OK) {
 		log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e),
 		          F_STR("note", "the old files stay in use"));
@@ -199,34 +196,14 @@ static void reload(struct monitor *m)
 	m->reloading = true;
 }
 
-/* ca.directory has changed by itself, as a mounted Secret does.  Read when two looks see the same: then nobody is writing. */
-static void reload_ca(struct monitor *m)
-{
-	AUTO(fd) int ca = -1;
-	struct err e;
-
-	ca_seen(m);
-	e = start_read_ca(m->s, &ca);
-	if (e.code == ERR_OK) e = send_ca(m, ca);
-	if (e.code == ERR_OK) return;
-	metric_inc(m->metrics, M_CA_RELOAD_FAILED);
-	log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e), F_STR("note", "the CA in use stays"));
-}
-
-/* Milliseconds until the next look; -1: there is nothing to look at. */
+/* ca.directory changes by itself, as a mounted Secret does.  Milliseconds until the next look; -1: there is nothing to look at. */
 static int watch_ca(struct monitor *m)
 {
-	int64_t now = proc_now_ms();
-	uint64_t mark;
+	int wait = -1;
 
-	if (m->ca_mark == 0 || m->stopping || !m->up) return -1;
-	if (now < m->ca_look_ms) return (int)(m->ca_look_ms - now);
-	mark = start_ca_mark(m->s);
-	if (mark == m->ca_mark && m->ca_changed) reload_ca(m);
-	else if (mark != m->ca_mark) m->ca_changed = true;
-	m->ca_mark = mark;
-	m->ca_look_ms = now + CA_LOOK_MS;
-	return CA_LOOK_MS;
+	if (m->stopping || !m->up) return -1;
+	if (ca_watch_due(&m->ca, m->s, proc_now_ms(), &wait)) reload_ca(m);
+	return wait;
 }
 
 /* A front could not start with the new files: back to the old ones.  What is wrong in a file shows in the first front that
@@ -338,6 +315,9 @@ static void look_at_news(struct monitor *m)
 		news = news || m->procs[i].news;
 		m->procs[i].news = false;
 	}
+	if (m->procs[KEEPER].ca_result != CA_RESULT_NONE)
+		ca_watch_result(&m->ca, m->procs[KEEPER].ca_result == CA_RESULT_TAKEN, proc_now_ms());
+	m->procs[KEEPER].ca_result = CA_RESULT_NONE;
 	if (!news) return;
 	if (m->stopping) {
 		if (running(m, ADMIN) == 0) proc_stop(&m->procs[KEEPER]);
@@ -440,7 +420,7 @@ struct err monitor_run(struct start *s, int *status)
 	m->s = s;
 	m->log = s->log;
 	m->metrics_fd = m->signals = -1;
-	m->ca_mark = s->ca_mark;
+	ca_watch_start(&m->ca, s);
 	start_no_files(&m->previous);
 	name_procs(m);
 	e = monitor_begin(m);

@@ -112,9 +112,18 @@ static struct err on_ready(void *self, struct chan_msg *msg)
 	return OK;
 }
 
-/* What a child may say to us: once, that it is ready. */
+static struct err on_ca_result(void *self, struct chan_msg *msg)
+{
+	struct proc *p = self;
+
+	p->ca_result = msg->payload.data[0] == 1 ? CA_RESULT_TAKEN : CA_RESULT_REFUSED;
+	return OK;
+}
+
+/* What a child may say to us: once, that it is ready; the keeper, last of the table, also what became of a CA. */
 static const struct chan_rule control_rules[] = {
 	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
+	{ 1, CONTROL_CA_RESULT, 1, 1, false, on_ca_result, 1 },
 };
 
 static void drop_control(struct proc *p)
@@ -140,7 +149,7 @@ struct err proc_start(struct proc *p, const struct start *s, struct proc *keeper
 	map_put(&map, FD_CONF, s->conf_fd);
 	map_put(&map, FD_METRICS, p->metrics);
 	map_role(&map, p->role, s, peer);
-	TRY(chan_new(ours, control_rules, ARRAY_LEN(control_rules), p, &p->control));
+	TRY(chan_new(ours, control_rules, ARRAY_LEN(control_rules) - (p->role != CONTROL_KEEPER), p, &p->control));
 	ours = -1; /* the channel's now */
 	p->started_ms = proc_now_ms();
 	p->kill_ms = 0;

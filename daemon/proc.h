@@ -22,6 +22,7 @@ struct proc {
 	bool ready;            /* CONTROL_READY was heard */
 	bool news;             /* ready, ended or started since the owner last looked */
 	bool reload;           /* to be started again at once when it has ended */
+	enum { CA_RESULT_NONE, CA_RESULT_REFUSED, CA_RESULT_TAKEN } ca_result; /* the keeper: heard since the owner last looked */
 	struct backoff backoff;
 	int64_t started_ms;    /* monotonic */
 	int64_t due_ms;        /* when to start it again; 0: not due */

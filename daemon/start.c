@@ -204,7 +204,6 @@ bool start_same_files(const struct start_files *a, const struct start_files *b)
 static struct err start_files(struct start *s)
 {
 	TRY(start_read_files(s, &s->files));
-	s->ca_mark = start_ca_mark(s);
 	return start_read_ca(s, &s->ca);
 }
 

@@ -27,7 +27,10 @@ static struct err read_one(struct ca_dir *d, enum ca_file file, const char *path
 	struct stat st;
 	struct err e;
 
-	if (stat(path, &st) != 0 && errno == ENOENT) return OK;
+	if (stat(path, &st) != 0) {
+		if (errno == ENOENT) return OK;
+		FAIL_BY(errno == EACCES ? ERR_PERMISSION_DENIED : ERR_UNAVAILABLE, "start: cannot look at a file of ca.directory", errno);
+	}
 	d->files.there[file] = true;
 	if (!ca_file_is_read(file) || st.st_size == 0) return OK;
 	d->data[file].max = CA_FILES_MAX;
@@ -99,6 +102,17 @@ static uint64_t mix(uint64_t mark, uint64_t v) /* FNV-1a, by words: to tell chan
 	return (mark ^ v) * UINT64_C(0x100000001b3);
 }
 
+static uint64_t mark_file(uint64_t mark, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0) return mix(mark, (uint64_t)errno);
+	mark = mix(mix(mark, (uint64_t)st.st_ino), (uint64_t)st.st_size);
+	mark = mix(mix(mark, (uint64_t)st.st_mtim.tv_sec), (uint64_t)st.st_mtim.tv_nsec);
+	/* owner and mode too: what could not be read may be readable now */
+	return mix(mix(mark, (uint64_t)st.st_ctim.tv_sec), (uint64_t)st.st_ctim.tv_nsec);
+}
+
 uint64_t start_ca_mark(const struct start *s)
 {
 	const char *dir = conf_text(s->conf, s->conf->ca.directory);
@@ -107,13 +121,10 @@ uint64_t start_ca_mark(const struct start *s)
 
 	if (dir[0] == '\0') return 0;
 	for (unsigned i = 0; i < CA_FILE_PASSPHRASE; i++) {
-		struct stat st;
-
-		mark = mix(mark, i);
 		if (snprintf(path, sizeof(path), "%s/%s", dir, ca_file_name((enum ca_file)i)) >= (int)sizeof(path)) continue;
-		if (stat(path, &st) != 0) continue;
-		mark = mix(mix(mark, (uint64_t)st.st_ino), (uint64_t)st.st_size);
-		mark = mix(mix(mark, (uint64_t)st.st_mtim.tv_sec), (uint64_t)st.st_mtim.tv_nsec);
+		mark = mark_file(mix(mark, i), path);
 	}
+	if (conf_text(s->conf, s->conf->ca.passphrase_file)[0] != '\0')
+		mark = mark_file(mark, conf_text(s->conf, s->conf->ca.passphrase_file));
 	return mark == 0 ? 1 : mark;
 }

@@ -5,10 +5,10 @@
 
 #include "base/own.h"
 
-#define PEER_CHAIN_MAX 7 /* CAs between a client's certificate and its root; ours: BROUGHT_CHAIN_MAX and a cross-certificate \
-			  */
-#define PEER_CHAIN_BYTES \
-	(64 * 1024) /* bytes of a client's Certificate message; ours: clients show the answer whole, roots and all */
+/* CAs between a client's certificate and its root; ours: BROUGHT_CHAIN_MAX and a cross-certificate. */
+#define PEER_CHAIN_MAX 7
+/* Bytes of a client's Certificate message; ours: clients show the answer whole, roots and all. */
+#define PEER_CHAIN_BYTES (64 * 1024)
 
 struct tls {
 	SSL_CTX *ctx;

@@ -54,6 +54,15 @@ struct err store_batch_put(struct store_batch *b, const char *name, struct bytes
 	return store_change_put(b, DB_VALUES, bytes_str(name), value);
 }
 
+struct err store_batch_get(struct store_batch *b, const char *name, struct buf *out)
+{
+	struct bytes raw;
+
+	TRY(name_check(name));
+	TRY(store_batch_find(b, DB_VALUES, bytes_str(name), &raw));
+	return buf_put(out, raw.data, raw.len);
+}
+
 struct err store_batch_delete(struct store_batch *b, const char *name)
 {
 	struct bytes raw;

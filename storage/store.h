@@ -121,6 +121,7 @@ struct err store_batch_ban_remove(struct store_batch *b, enum store_ban_kind kin
 
 /* Small named values: the root set, wrapped keys, the replica's own name.  name: 1..64 of [a-z0-9._-]; 1..STORE_VALUE_MAX bytes. */
 struct err store_batch_put(struct store_batch *b, const char *name, struct bytes value);
+struct err store_batch_get(struct store_batch *b, const char *name, struct buf *out); /* appended; NOT_FOUND */
 struct err store_batch_delete(struct store_batch *b, const char *name); /* NOT_FOUND */
 
 /* Retention: drop the records of up to `max_tiles` oldest whole tiles in which every certificate ended before

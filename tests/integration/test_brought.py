@@ -387,3 +387,16 @@ def test_ca_check_says_what_the_daemon_would():
         assert r.returncode == 1 and "ca.directory: ca-cert.pem: certificate 1: the chain breaks here" in r.stderr
     finally:
         s.__exit__()
+
+
+def test_a_ca_of_the_same_key_under_another_name_is_another_ca():
+    key = make_key()
+    a, b = CA("Issuing A", ROOT, key=key), CA("Issuing B", ROOT, key=key)
+    with with_ca(cacerts(a, [a], [ROOT])) as s:
+        mine, token = make_key(), s.token(ID)
+        s.ask(make_csr(mine, ID), token=token)
+        bring(s.dir / "ca", cacerts(b, [b], [ROOT]))
+        wait_for(lambda: s.events("ca_replaced"))
+        with pytest.raises(grpc.RpcError):  # the certificate of before, behind the chain of now, would verify nowhere
+            s.ask(make_csr(mine, ID), token=token)
+        wait_for(lambda: x509.load_pem_x509_crl(s.api("GET", "/v1/crl")["pem"].encode()).issuer == b.name)

@@ -1,6 +1,7 @@
 """An offline root and an online intermediate: the key is made in the daemon, the parent signs the request, the chain is imported."""
 import datetime
 import subprocess
+import threading
 
 import pytest
 from cryptography import x509
@@ -209,3 +210,14 @@ def test_killed_at_any_commit_it_is_the_old_ca_or_the_new_one(point, tmp_path):
         finally:
             s.__exit__()
     assert (True, True) in seen and len(seen) > 1, seen
+
+
+def test_two_who_ask_at_once_get_requests_for_one_key():
+    with Signet() as s:
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(s.signet("ca", "csr").stdout)) for _ in range(4)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        keys = {x509.load_pem_x509_csr(a.encode()).public_key().public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+                for a in answers}
+        assert len(answers) == 4 and len(keys) == 1

@@ -62,6 +62,7 @@ struct world {
 
 /* ---- our ends ---- */
 
+static struct err got_ca_result(void *self, struct chan_msg *m) { (void)self; (void)m; return OK; }
 static struct err got_ready(void *self, struct chan_msg *m) { (void)m; ((struct side *)self)->got.ready++; return OK; }
 
 static struct err got_roots(void *self, struct chan_msg *m)
@@ -159,6 +160,7 @@ static struct err got_list(void *self, struct chan_msg *m)
 
 static const struct chan_rule side_rules[] = {
 	{ 0, CONTROL_READY, 0, 0, false, got_ready, 0 },
+	{ 0, CONTROL_CA_RESULT, 1, 1, false, got_ca_result, 0 },
 	{ 0, KEEPER_ROOTS, 0, 64, true, got_roots, 0 },
 	{ 0, KEEPER_SERVING, 9, CHAN_PAYLOAD_MAX, false, got_serving, 0 },
 	{ 0, KEEPER_TOKEN, 12, CHAN_PAYLOAD_MAX, false, got_token, 0 },
