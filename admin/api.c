@@ -274,17 +274,33 @@ static struct err answer_limits(const struct conf *conf, struct bytes body, json
 	return answer_list(body, take_limit, out);
 }
 
-static struct err answer_crl(const struct conf *conf, struct bytes body, json_t **out)
+static struct err take_crl(struct bytes *in, json_t **item)
 {
-	AUTO(buf) struct buf pem = { .max = pem_size(WIRE_CRL_MAX, "X509 CRL") };
+	static const char *const sources[] = { "signer", "former", "brought" };
+	AUTO(buf) struct buf pem = { .max = pem_size(WIRE_CRL_MAX + 4096, "X509 CRL") };
 	struct wire_crl m;
 
-	(void)conf;
-	TRY(wire_crl_take(body, &m));
+	TRY(wire_crl_take(in, &m));
 	TRY(pem_put(&pem, "X509 CRL", m.der));
-	*out = json_pack("{sI sI so so so ss%}", "number", (json_int_t)m.number, "entries", (json_int_t)m.count, "this_update",
-	                 field_time(m.this_update), "next_update", field_time(m.next_update), "issuer_key_id",
-	                 field_hex(BYTES(m.issuer, sizeof(m.issuer))), "pem", pem.data, pem.len);
+	*item = json_pack("{ss sI sI so so so ss%}", "source", sources[m.source], "number", (json_int_t)m.number, "entries",
+	                  (json_int_t)m.count, "this_update", field_time(m.this_update), "next_update", field_time(m.next_update),
+	                  "issuer_key_id", field_hex(BYTES(m.issuer, sizeof(m.issuer))), "pem", pem.data, pem.len);
+	return OK;
+}
+
+/* The signing key's, with the others beside it. */
+static struct err answer_crl(const struct conf *conf, struct bytes body, json_t **out)
+{
+	json_t *list = NULL, *items, *first;
+
+	(void)conf;
+	TRY(answer_list(body, take_crl, &list));
+	items = json_object_get(list, "items");
+	first = json_incref(json_array_get(items, 0));
+	(void)json_array_remove(items, 0);
+	(void)json_object_set(first, "others", items);
+	json_decref(list);
+	*out = first;
 	return OK;
 }
 

@@ -18,6 +18,7 @@ enum control_type {
 	CONTROL_STOP = 2,    /* empty: finish what is in hand, then exit with status 0 */
 	CONTROL_CHANNEL = 3, /* -> keeper, with descriptor: struct control_peer: a new peer's end of a channel (ca/wire.h) */
 	CONTROL_METRICS = 4, /* -> admin, with descriptor: struct control_peer: a process's metrics page; replaces its older one */
+	CONTROL_CRL = 8,     /* -> keeper, with descriptor: sealed memory with ca-crl.pem; a file without a list: cleared */
 	CONTROL_CA = 6,      /* -> keeper, with descriptor: a pipe with the files of the CA to sign with (ca/files.h), at its end */
 	CONTROL_STATUS = 5,  /* -> admin: text, 0..CONTROL_STATUS_MAX bytes: processes and restarts, for `signet status` */
 };

@@ -32,6 +32,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	  "Unix time at which the first certificate of the CA's chain ends: none is issued beyond.")                    \
 	X(CA_RELOAD_FAILED, COUNTER, "signet_ca_reload_failed_total", "",                                               \
 	  "Times that a changed ca.directory was refused and the old CA stayed.")                                       \
+	X(CA_REVOKED, GAUGE_MAX, "signet_ca_revoked", "", "1: a list that was brought revokes a CA of the chain that signs.") \
 	X(ROOT_SEQ, GAUGE_MAX, "signet_root_set_sequence", "", "Sequence number of the root set.")                      \
 	X(ROOTS_NEXT, GAUGE_MAX, "signet_roots", "state=\"next\"", "Roots that are trusted and do not sign, by state.") \
 	X(ROOTS_OLD, GAUGE_MAX, "signet_roots", "state=\"old\"", "")                                                    \

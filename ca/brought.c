@@ -83,8 +83,6 @@ static struct err choose_layout(struct checking *c)
 	if (!has(c, c->key_file))
 		return brought_refuse(c, c->key_file, "it is missing or empty",
 			"put the signing certificate's private key there");
-	if (c->files->there[CA_FILE_CRL])
-		brought_warn(c, CA_FILE_CRL, "revocation lists that are brought are not used");
 	return OK;
 }
 

@@ -286,12 +286,21 @@ static void *clerk_main(void *arg)
 		}
 		if (!over) rotate_work(k);
 		if (!over) crls_build(k);
+		if (!over) crls_drop_look(k);
 		if (!over && clock_mono_us() >= due) {
 			index_slice(k, &seen);
 			due = clock_mono_us() + TICK_US;
 		}
 	}
 	return NULL;
+}
+
+void clerk_wake(struct keeper *k)
+{
+	pthread_mutex_lock(&k->clerk_queue.lock);
+	k->clerk_queue.nudged = true;
+	pthread_cond_signal(&k->clerk_queue.more);
+	pthread_mutex_unlock(&k->clerk_queue.lock);
 }
 
 struct err clerk_start(struct keeper *k)

@@ -5,6 +5,7 @@
 #include "ca/inside.h"
 
 struct err clerk_start(struct keeper *k);
+void clerk_wake(struct keeper *k); /* to have a look at what is due; any thread */
 
 /* What admin may ask: each answers the job. */
 void clerk_status(struct keeper *k, struct job *job);

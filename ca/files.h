@@ -23,10 +23,11 @@ enum ca_file {
 };
 #define CA_FILES_MAX (60 * 1024)  /* bytes of all together, encoded; ours: they fit into a pipe at once */
 #define CA_PASSPHRASE_MAX 1024    /* bytes; ours */
+#define CA_CRL_MAX (4UL << 20)    /* bytes of ca-crl.pem, which travels by itself; some 80 000 entries; ours */
 
 /* Name in the directory; for the passphrase what to call it.  Static storage. */
 const char *ca_file_name(enum ca_file file);
-/* Is its content of use?  Of a CRL it is only known that it is there. */
+/* Is its content among the files that travel together?  ca-crl.pem travels by itself (ca/brought_crl.h). */
 bool ca_file_is_read(enum ca_file file);
 
 struct ca_files {

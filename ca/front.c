@@ -99,8 +99,8 @@ static struct err issue_take(struct peer *p, struct bytes in, struct wire_issue 
 	TRY(wire_issue_take(in, m));
 	if (m->id == WIRE_ID_SERVING)
 		FAIL(ERR_INVALID_ARGUMENT, "keeper: a request with the id that is kept for serving certificates");
-	if ((m->evidence == STORE_BY_MTLS) != (m->peer_serial.len > 0))
-		FAIL(ERR_INVALID_ARGUMENT, "keeper: a serial number without a client certificate, or the other way round");
+	if ((m->evidence == STORE_BY_MTLS) != (m->peer_count > 0))
+		FAIL(ERR_INVALID_ARGUMENT, "keeper: a client certificate where there is none, or the other way round");
 	atomic_store(&p->last, (m->flags & WIRE_ISSUE_LAST) != 0);
 	p->keeper->news = true;
 	return OK;

@@ -3,7 +3,7 @@
 
 #include "base/chan.h"
 #include "base/clock.h"
-#include "ca/inside.h"
+#include "ca/crl_issue.h"
 #include "ca/lint.h"
 #include "policy/policy.h"
 #include "storage/revoke.h"
@@ -176,11 +176,14 @@ static enum keeper_reason spend(struct job *job, struct store_batch *batch)
 
 /* Asked of the store itself, in the transaction that will record the certificate: so a revocation holds from the moment it is
  * durable, on connections that were open before as well. */
-static struct err check_peer(struct job *job, struct store_batch *batch)
+static struct err check_peer(struct keeper *k, struct job *job, struct store_batch *batch)
 {
+	const struct wire_issue *m = &job->issue;
 	bool revoked = false;
 
-	if (job->issue.peer_serial.len > 0) TRY(store_batch_is_revoked(batch, job->issue.peer_serial, &revoked));
+	for (unsigned i = 0; i < m->peer_count && !revoked; i++)
+		revoked = crls_brought_revoked(k, m->peers[i].issuer, m->peers[i].serial);
+	if (!revoked && m->peer_count > 0) TRY(store_batch_is_revoked(batch, m->peers[0].serial, &revoked));
 	if (revoked && job->reason == REASON_NONE) job->reason = REASON_REVOKED;
 	return OK;
 }
@@ -192,7 +195,7 @@ static struct err issue_apply(struct keeper *k, struct job *job, struct store_ba
 	struct err e;
 
 	if (!serving && banned(k, job)) job->reason = REASON_BANNED;
-	TRY(check_peer(job, batch));
+	TRY(check_peer(k, job, batch));
 	if (job->reason != REASON_NONE || job->again) return OK;
 	job->reason = seal(k, job);
 	if (job->reason == REASON_NONE) job->reason = spend(job, batch);

@@ -160,6 +160,7 @@ static struct err on_stop(void *self, struct chan_msg *msg)
 static const struct chan_rule control_rules[] = { /* base/control.h */
 	{ 0, CONTROL_CHANNEL, CONTROL_PEER_LEN, CONTROL_PEER_LEN, true, on_channel, 0 },
 	{ 0, CONTROL_CA, 0, 0, true, takeover_on_files, 0 },
+	{ 0, CONTROL_CRL, 0, 0, true, crls_on_file, 0 },
 	{ 0, CONTROL_STOP, 0, 0, false, on_stop, 0 },
 };
 
@@ -319,7 +320,8 @@ static struct err keeper_start(struct keeper *k)
 	TRY(rotation_new(k));
 	TRY(takeover_start(k));
 	TRY(open_bans(k));
-	TRY(crls_new(&k->crls));
+	TRY(crls_new(k));
+	if (k->options->crl.len > 0) crls_bring(k, k->options->crl);
 	TRY(commit_start(k));
 	TRY(clerk_start(k));
 	TRY(chan_put(k->control, CONTROL_READY, BYTES_NONE));

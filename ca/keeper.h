@@ -15,6 +15,7 @@ struct keeper_options {
 	const struct conf *conf;   /* lives until keeper_run() returns, as do metrics and log */
 	struct hsm_kek *kek;       /* wiped as soon as the CA's key is open, and on failure */
 	struct buf *ca;            /* ca/files.h: the CA that was brought; wiped at once; NULL or empty: one of our own */
+	struct bytes crl;          /* ca-crl.pem; empty: none is configured, or it is not known */
 	int control_fd;            /* base/control.h; taken over */
 	const char *data_dir;      /* of the store: exists, ours, mode 0700 */
 	struct metrics *metrics;   /* this process's page, writable */

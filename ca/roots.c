@@ -213,6 +213,7 @@ static struct err signer_describe(const struct root_item *item, struct root_sign
 	s->name = cert.subject;
 	s->algorithm = cert.key.spki; /* until the key says */
 	s->not_after = cert.not_after;
+	s->stored = item->blob.len > 0;
 	s->crl_sign = !cert.has_key_usage || (cert.key_usage & CERT_KU_CRL_SIGN) != 0;
 	(void)snprintf(s->key_type, sizeof(s->key_type), "%s", key_type_name(cert.key.type));
 	return OK;

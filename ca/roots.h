@@ -65,6 +65,7 @@ struct root_signer { /* borrowed until roots_free(), or until roots_store() has 
 	int64_t not_after;            /* Unix seconds: nothing that is signed may outlive it (the chain's earliest end) */
 	int64_t root_not_after;
 	bool brought;
+	bool stored;                  /* its key is in the set; false: only in memory */
 	bool crl_sign;                /* its key usage allows CRLs */
 	char key_type[16];            /* "P-256", "RSA" ... */
 };

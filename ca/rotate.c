@@ -16,7 +16,7 @@
 #define OUTLOOK_MAX_S 3600 /* ours: an outlook that nothing has changed is made anew after this */
 #define IDS_MAX (32 * 1024) /* bytes of those who are listed: they fit into an answer */
 
-enum stage { STAGE_IDLE, STAGE_ASKED, STAGE_WORKED }; /* asked: the clerk's; worked: the main thread's */
+enum stage { STAGE_IDLE, STAGE_TAKEN, STAGE_ASKED, STAGE_WORKED }; /* of nobody, who begins one, the clerk, the main thread */
 
 struct rotation {
 	atomic_int stage;
@@ -35,7 +35,7 @@ struct rotation {
 	struct serials *serials;
 	struct outlook newest;
 	bool known;              /* newest is of some set */
-	int64_t look_us;
+	atomic_int_least64_t look_us; /* when to look again; 0 after a change */
 };
 
 struct err rotation_new(struct keeper *k)
@@ -80,12 +80,10 @@ void rotation_free(struct rotation *r)
 
 /* ---- asking ---- */
 
-static void wake_clerk(struct keeper *k)
+static void give_to_clerk(struct keeper *k)
 {
-	pthread_mutex_lock(&k->clerk_queue.lock);
-	k->clerk_queue.nudged = true;
-	pthread_cond_signal(&k->clerk_queue.more);
-	pthread_mutex_unlock(&k->clerk_queue.lock);
+	atomic_store(&k->rotation->stage, STAGE_ASKED);
+	clerk_wake(k);
 }
 
 /* Takes the stage, if nobody has it: then it is the caller's, to fill in and give to the clerk. */
@@ -94,7 +92,7 @@ static bool begin(struct keeper *k, enum step_kind kind, const char *by)
 	struct rotation *r = k->rotation;
 	int idle = STAGE_IDLE;
 
-	if (!atomic_compare_exchange_strong(&r->stage, &idle, STAGE_ASKED)) return false;
+	if (!atomic_compare_exchange_strong(&r->stage, &idle, STAGE_TAKEN)) return false;
 	reset(r);
 	r->step.kind = kind;
 	r->step.directory = conf_text(k->conf, k->conf->ca.directory)[0] != '\0';
@@ -160,7 +158,7 @@ struct err rotate_on_step(void *self, struct chan_msg *msg)
 		return refuse(p, job, e);
 	}
 	r->job = job;
-	wake_clerk(p->keeper);
+	give_to_clerk(p->keeper);
 	return OK;
 }
 
@@ -179,7 +177,7 @@ struct err rotate_import(struct keeper *k, const struct rotate_import *import)
 	r->step.force = import->force;
 	r->dry_run = import->dry_run;
 	r->job = import->job;
-	wake_clerk(k);
+	give_to_clerk(k);
 	return OK;
 }
 
@@ -191,7 +189,7 @@ static void ask_files(struct keeper *k)
 	r->brought = MOVE(r->waiting);
 	r->step.brought = r->brought;
 	r->step.force = k->conf->ca.unpublished_root == CONF_UNPUBLISHED_ACCEPT;
-	wake_clerk(k);
+	give_to_clerk(k);
 }
 
 void rotate_files(struct keeper *k, struct brought *b)
@@ -257,9 +255,11 @@ static void finish(struct keeper *k, struct err e)
 				  F_STR("step", kind_name(r->step.kind)), F_STR("by", r->by), F_ERR(said));
 	}
 	if (r->job != NULL) answer(k, e);
+	if (e.code == ERR_OK && !r->dry_run) atomic_store(&r->look_us, 0);
 	reset(r);
 	atomic_store(&r->stage, STAGE_IDLE);
 	keeper_wake(k); /* files may wait */
+	clerk_wake(k);
 }
 
 void rotate_stop(struct keeper *k)
@@ -337,8 +337,21 @@ static int64_t look_us(void)
 	return LOOK_US;
 }
 
-/* True: there is something to work out, and the stage is ours. */
-static bool begin_due(struct keeper *k)
+static bool take_due(struct keeper *k, const struct due *due)
+{
+	struct rotation *r = k->rotation;
+
+	if (due->kind == 0 || !begin(k, due->kind, "signet")) return false; /* or somebody has asked for something */
+	r->step.cross = k->conf->ca.cross_sign && due->kind == STEP_PREPARE &&
+			step_may_cross(roots_set(k->roots), &r->told).code == ERR_OK;
+	(void)snprintf(r->root, sizeof(r->root), "%s", due->root);
+	r->step.root = bytes_str(r->root);
+	return true;
+}
+
+/* True: there is something to work out, and the stage is ours.  Until then it is not, so that nobody who asks is in the way of
+ * a look; the set stays what it is, because only this thread lets a change become worked out. */
+static bool look_now(struct keeper *k)
 {
 	struct rotation *r = k->rotation;
 	const struct root_set *set = roots_set(k->roots);
@@ -346,6 +359,9 @@ static bool begin_due(struct keeper *k)
 	struct due due;
 	struct err e = OK;
 
+	if (clock_mono_us() < atomic_load(&r->look_us) || atomic_load(&r->stage) == STAGE_WORKED) return false;
+	atomic_store(&r->look_us, clock_mono_us() + look_us());
+	takeover_remind(k);
 	if (is_stale(r, set, now)) e = look(k, set, &r->newest);
 	r->known = e.code == ERR_OK;
 	if (e.code != ERR_OK) {
@@ -354,28 +370,7 @@ static bool begin_due(struct keeper *k)
 	}
 	rotate_gauges(k, set, &r->newest);
 	due = due_step(set, &r->newest, k->conf, now);
-	if (due.kind == 0) return false;
-	reset(r);
-	r->step.kind = due.kind;
-	r->step.cross = k->conf->ca.cross_sign && due.kind == STEP_PREPARE && step_may_cross(set, &r->told).code == ERR_OK;
-	(void)snprintf(r->by, sizeof(r->by), "signet");
-	(void)snprintf(r->root, sizeof(r->root), "%s", due.root);
-	r->step.root = bytes_str(r->root);
-	return true;
-}
-
-static bool look_now(struct keeper *k)
-{
-	struct rotation *r = k->rotation;
-	int idle = STAGE_IDLE;
-
-	if (clock_mono_us() < r->look_us || !atomic_compare_exchange_strong(&r->stage, &idle, STAGE_ASKED)) return false;
-	r->look_us = clock_mono_us() + look_us();
-	takeover_remind(k);
-	if (begin_due(k)) return true;
-	atomic_store(&r->stage, STAGE_IDLE);
-	keeper_wake(k);
-	return false;
+	return take_due(k, &due);
 }
 
 void rotate_work(struct keeper *k)
@@ -383,7 +378,7 @@ void rotate_work(struct keeper *k)
 	struct rotation *r = k->rotation;
 	struct err e;
 
-	if (atomic_load(&r->stage) != STAGE_ASKED && !look_now(k)) return;
+	if (!look_now(k) && atomic_load(&r->stage) != STAGE_ASKED) return;
 	e = work(k);
 	if (e.code != ERR_OK || r->dry_run) {
 		finish(k, e);
@@ -393,20 +388,21 @@ void rotate_work(struct keeper *k)
 	keeper_wake(k);
 }
 
-int64_t rotate_until(struct keeper *k, const uint8_t signer[KEY_SKI_LEN])
+bool rotate_until(struct keeper *k, const uint8_t signer[KEY_SKI_LEN], int64_t *until)
 {
 	const struct rotation *r = k->rotation;
 	const struct root_set *set;
-	int64_t until = 0;
+	bool known;
 
-	if (!r->known) return 0;
+	*until = 0;
 	pthread_mutex_lock(&k->roots_lock);
 	set = roots_set(k->roots);
-	for (unsigned i = 0; i < set->reign_count && r->newest.seq == set->seq; i++)
-		if (memcmp(set->reigns[i].signer, signer, KEY_SKI_LEN) == 0 && r->newest.reigns[i].until > until)
-			until = r->newest.reigns[i].until;
+	known = r->known && r->newest.seq == set->seq;
+	for (unsigned i = 0; known && i < set->reign_count; i++)
+		if (memcmp(set->reigns[i].signer, signer, KEY_SKI_LEN) == 0 && r->newest.reigns[i].until > *until)
+			*until = r->newest.reigns[i].until;
 	pthread_mutex_unlock(&k->roots_lock);
-	return until;
+	return known;
 }
 
 /* ---- main thread: make it ---- */

@@ -37,7 +37,7 @@ void rotate_status(struct keeper *k, struct job *job);
 void rotate_gauges(struct keeper *k, const struct root_set *set, const struct outlook *o);
 /* At the end: nobody will answer. */
 void rotate_stop(struct keeper *k);
-/* Clerk: when the last certificate of this signing key ends, as far as was last looked; 0: not known. */
-int64_t rotate_until(struct keeper *k, const uint8_t signer[KEY_SKI_LEN]);
+/* Clerk: when the last certificate of this signing key ends, 0: there is none.  False: not known, until the next look. */
+bool rotate_until(struct keeper *k, const uint8_t signer[KEY_SKI_LEN], int64_t *until);
 
 #endif

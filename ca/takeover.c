@@ -10,6 +10,7 @@
 #include "base/chan.h"
 #include "base/control.h"
 #include "base/clock.h"
+#include "ca/crl_issue.h"
 #include "ca/roots_start.h"
 #include "ca/rotate.h"
 
@@ -110,6 +111,7 @@ static void use(struct keeper *k, struct roots *roots, int fd)
 	pthread_mutex_unlock(&k->roots_lock);
 	k->immediate = hsm_key_is_immediate(k->signer->key);
 	roots_free(before);
+	crls_on_roots(k);
 	auto_fd(&k->roots_fd);
 	k->roots_fd = fd;
 }

@@ -61,7 +61,7 @@ static const struct wire_field issue_fields[] = {
 	ISSUE(spki, BYTES, 1, KEY_SPKI_MAX),
 	ISSUE(own_id, TEXT, 0, SPIFFE_ID_MAX),
 	ISSUE(node, TEXT, 0, STORE_NODE_MAX),
-	ISSUE(peer_serial, BYTES, 0, STORE_SERIAL_MAX),
+	ISSUE(peer_count, U8, 0, WIRE_PEERS_MAX),
 	ISSUE(name_count, U8, 0, WIRE_NAMES_MAX),
 };
 static const struct wire_form issue_form = WIRE_FORM(wire_issue, issue_fields);
@@ -83,11 +83,37 @@ static struct err put_names(struct buf *out, const struct wire_issue *m)
 	return OK;
 }
 
+static bool peer_fits(const struct wire_peer *p)
+{
+	return p->serial.len > 0 && p->serial.len <= STORE_SERIAL_MAX && (p->issuer.len == 0 || p->issuer.len == STORE_KEY_ID_LEN);
+}
+
+static struct err put_peers(struct buf *out, const struct wire_issue *m)
+{
+	for (unsigned i = 0; i < m->peer_count; i++) {
+		if (!peer_fits(&m->peers[i])) FAIL(ERR_INVALID_ARGUMENT, "wire: no serial number and key identifier");
+		TRY(wire_put_bytes(out, m->peers[i].serial));
+		TRY(wire_put_bytes(out, m->peers[i].issuer));
+	}
+	return OK;
+}
+
+static struct err take_peers(struct bytes *in, struct wire_issue *m)
+{
+	for (unsigned i = 0; i < m->peer_count; i++) {
+		TRY(wire_bytes(in, STORE_SERIAL_MAX, &m->peers[i].serial));
+		TRY(wire_bytes(in, STORE_KEY_ID_LEN, &m->peers[i].issuer));
+		if (!peer_fits(&m->peers[i])) FAIL(ERR_INVALID_ARGUMENT, "wire: no serial number and key identifier");
+	}
+	return OK;
+}
+
 struct err wire_issue_put(struct buf *out, const struct wire_issue *m)
 {
 	size_t before = out->len;
 	struct err e = wire_form_put(out, &issue_form, m);
 
+	if (e.code == ERR_OK) e = put_peers(out, m);
 	if (e.code == ERR_OK) e = put_names(out, m);
 	if (e.code != ERR_OK) out->len = before;
 	return e;
@@ -106,6 +132,7 @@ static struct err take_names(struct bytes *in, struct wire_issue *m)
 struct err wire_issue_take(struct bytes in, struct wire_issue *m)
 {
 	TRY(wire_form_take(&in, &issue_form, m));
+	TRY(take_peers(&in, m));
 	return take_names(&in, m);
 }
 

@@ -9,12 +9,14 @@
 #include "base/hostname.h"
 #include "csr/spiffe.h"
 #include "key/key.h"
+#include "storage/revoke.h"
 #include "storage/store.h"
 
 #define WIRE_VERSION 1
 #define WIRE_CALLER_MAX SPIFFE_ID_MAX /* bytes of the caller's id; over mTLS it is a SPIFFE ID */
 #define WIRE_NAME_MAX 64       /* bytes of a rule's or issuer's name */
 #define WIRE_NAMES_MAX 16      /* DNS and IP names of one request */
+#define WIRE_PEERS_MAX 8
 #define WIRE_TAG_DNS 2         /* GeneralName, RFC 5280 s4.2.1.6 */
 #define WIRE_TAG_IP 7
 
@@ -46,6 +48,7 @@ unsigned keeper_reason_metric(enum keeper_reason reason);
 #define WIRE_ISSUE_LAST 1 /* flag: the front has no other request in hand: commit as soon as you can */
 
 struct wire_name { uint8_t tag; struct bytes value; }; /* WIRE_TAG_DNS or _IP */
+struct wire_peer { struct bytes serial, issuer; }; /* issuer: the key identifier that it names, empty if none */
 struct wire_issue { /* FRONT_ISSUE */
 	uint64_t id;               /* front's own; unique among those in flight */
 	uint8_t flags;
@@ -55,8 +58,9 @@ struct wire_issue { /* FRONT_ISSUE */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
 	struct bytes own_id;       /* a proxy that asks for another: its own SPIFFE ID, if its rule says one; else empty */
 	struct bytes node;         /* the node that the token is bound to; else empty */
-	struct bytes peer_serial;  /* mTLS: of the client certificate that asks; else empty */
+	uint8_t peer_count;        /* mTLS: the client certificate that asks, then those above it, without the root; else 0 */
 	uint8_t name_count;
+	struct wire_peer peers[WIRE_PEERS_MAX];
 	struct wire_name names[WIRE_NAMES_MAX];
 };
 struct err wire_issue_put(struct buf *out, const struct wire_issue *m);

@@ -67,12 +67,13 @@ static const struct wire_field revocation_fields[] = {
 	WIRE_FIELD(wire_revocation, by, TEXT, 0, STORE_BY_MAX),
 };
 static const struct wire_field crl_fields[] = {
+	WIRE_FIELD(wire_crl, source, U8, WIRE_CRL_OURS, WIRE_CRL_BROUGHT),
 	WIRE_FIELD(wire_crl, number, U64, 0, 0),
 	WIRE_FIELD(wire_crl, count, U64, 0, 0),
 	WIRE_FIELD(wire_crl, this_update, I64, 0, 0),
 	WIRE_FIELD(wire_crl, next_update, I64, 0, 0),
 	WIRE_FIELD(wire_crl, issuer, RAW, 0, STORE_KEY_ID_LEN),
-	WIRE_FIELD(wire_crl, der, REST, 1, WIRE_CRL_MAX),
+	WIRE_FIELD(wire_crl, der, LONG, 1, WIRE_CRL_MAX + 4096),
 };
 static const struct wire_field ca_import_fields[] = {
 	WIRE_FIELD(wire_ca_import, id, U64, 0, 0),
@@ -102,7 +103,7 @@ static const struct wire_field get_fields[] = {
 static const struct wire_field list_fields[] = {
 	WIRE_FIELD(wire_list, next, U64, 0, 0),
 	WIRE_FIELD(wire_list, cursor, BYTES, 0, WIRE_CURSOR_MAX),
-	WIRE_FIELD(wire_list, items, REST, 0, WIRE_LIST_MAX),
+	WIRE_FIELD(wire_list, items, REST, 0, WIRE_CRLS_MAX),
 };
 #define RECORD(member, kind, lo, hi) WIRE_FIELD(store_record, member, kind, lo, hi)
 static const struct wire_field record_fields[] = {
@@ -165,7 +166,7 @@ WIRE_ELEMENT(ban, wire_ban, ban_fields)
 WIRE_WHOLE(revoke, wire_revoke, revoke_fields)
 WIRE_WHOLE(revoked, wire_revoked, revoked_fields)
 WIRE_ELEMENT(revocation, wire_revocation, revocation_fields)
-WIRE_WHOLE(crl, wire_crl, crl_fields)
+WIRE_ELEMENT(crl, wire_crl, crl_fields)
 WIRE_WHOLE(ca_import, wire_ca_import, ca_import_fields)
 WIRE_WHOLE(query, wire_query, query_fields)
 WIRE_WHOLE(get, wire_get, get_fields)

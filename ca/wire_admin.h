@@ -61,15 +61,18 @@ struct err wire_revocation_take(struct bytes *in, struct wire_revocation *m);
 struct err wire_revocation_put_stored(struct buf *out, const struct store_revocation *r);
 
 #define WIRE_CRL_MAX (32 * 1024 * 1024) /* bytes; ours: some 700 000 entries */
-#define WIRE_MEMFD_MAX (WIRE_CRL_MAX + 256) /* the largest answer in a memfd */
-struct wire_crl { /* answer of ADMIN_CRL, in a memfd whose message has an empty body */
+#define WIRE_CRLS_MAX (2 * WIRE_CRL_MAX) /* of all lists together */
+#define WIRE_MEMFD_MAX (WIRE_CRLS_MAX + 256) /* the largest answer in a memfd */
+enum wire_crl_source { WIRE_CRL_OURS = 0, WIRE_CRL_FORMER = 1, WIRE_CRL_BROUGHT = 2 }; /* signing key; key of before; ca-crl.pem */
+struct wire_crl { /* an element of ADMIN_CRL's answer, the signing key's first */
+	uint8_t source;            /* enum wire_crl_source */
 	uint64_t number, count;    /* of entries */
 	int64_t this_update, next_update;
 	uint8_t issuer[STORE_KEY_ID_LEN];
 	struct bytes der;
 };
 struct err wire_crl_put(struct buf *out, const struct wire_crl *m);
-struct err wire_crl_take(struct bytes in, struct wire_crl *m);
+struct err wire_crl_take(struct bytes *in, struct wire_crl *m);
 
 struct wire_query { uint64_t id; struct store_query q; };
 struct err wire_query_put(struct buf *out, const struct wire_query *m);

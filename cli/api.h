@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 
-#define CLI_API_ANSWER_MAX (64 * 1024 * 1024) /* bytes of JSON; ours: a page of 1000 records of the largest kind */
+#define CLI_API_ANSWER_MAX (96 * 1024 * 1024) /* bytes of JSON; ours: all CRLs, at their largest, as PEM */
 
 /* Append "?name=value" or "&name=value", percent-encoded; value NULL: nothing. */
 struct err cli_api_query(struct buf *path, const char *name, const char *value);

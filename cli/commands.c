@@ -100,7 +100,8 @@ OPTIONS(ca_check_options) = {
 	{ "passphrase-file", 0, "FILE", NULL, false, "passphrase of an encrypted key" }, END,
 };
 OPTIONS(crl_options) = {
-	{ "der", 0, NULL, NULL, false, "DER instead of PEM" },
+	{ "der", 0, NULL, NULL, false, "DER instead of PEM: one list" },
+	{ "key-id", 0, "ID", NULL, false, "only the list of this issuer's key (or how its id begins)" },
 	{ "out", 0, "FILE", NULL, false, "write to this file instead of standard output" },
 	END,
 };
@@ -270,14 +271,14 @@ const struct cli_command cli_commands[] = {
 	  "later (ca import).  With ca.directory, put it into root-cert.pem instead.\n",
 	  "signet root add corporate-root.pem" },
 
-	{ "crl", "show", NULL, 0, 0, NULL, run_crl_show, "number, times and size of the newest CRL",
-	  "Shows what the newest CRL of the signing key says about itself.  What is on it:\n"
-	  "signet cert list --revoked.\n",
-	  "signet crl show\nsignet crl export | openssl crl -noout -text" },
-	{ "crl", "export", NULL, 0, 0, crl_options, run_crl_export, "the newest CRL, for those who verify",
-	  "Writes the CRL.  There is a new one at once after a revocation, and after half of\n"
-	  "ca.crl_lifetime: publish it more often than that.\n",
-	  "signet crl export --out ca-crl.pem\nsignet crl export --der --out ca.crl" },
+	{ "crl", "show", NULL, 0, 0, NULL, run_crl_show, "whose, number, times and size of each newest CRL",
+	  "There is one of the key that signs, of each that signed what has not ended, and those\n"
+	  "that were brought (ca-crl.pem).  What is on them: signet cert list --revoked.\n",
+	  "signet crl show\nsignet crl export | openssl storeutl -noout -text -crls /dev/stdin" },
+	{ "crl", "export", NULL, 0, 0, crl_options, run_crl_export, "the newest CRLs, for those who verify",
+	  "Writes all CRLs, as Envoy wants them: one of each CA that it meets.  There are new ones\n"
+	  "at once after a revocation, and after half of ca.crl_lifetime: publish them more often.\n",
+	  "signet crl export --out ca-crl.pem\nsignet crl export --key-id 5f3a --der --out ca.crl" },
 
 	{ "event", "list", NULL, 0, 0, list_options, run_event_list, "changes of roots, bans, revocations; newest first",
 	  "Each is written in the very transaction of the change that it tells of.\n", "signet event list --limit 20" },

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ca/brought.h"
+#include "ca/brought_crl.h"
 #include "cli/api.h"
 #include "cli/cert_text.h"
 #include "cli/files.h"
@@ -62,20 +62,45 @@ static enum cli_exit refuse(const struct cli *c, const struct brought_report *re
 	return cli_fail(c, CLI_FAILED, "%s", report->problem[0] != '\0' ? report->problem : e.reason);
 }
 
-static enum cli_exit print_json(const struct cli *c, const struct brought *b, const struct brought_report *report)
+/* ca-crl.pem, which may be there.  The same order as the keeper's: what signs comes first. */
+static enum cli_exit check_crl(const struct cli *c, const char *dir, const struct brought *b, struct brought_report *report,
+			       size_t *lists)
+{
+	struct bytes cas[1 + BROUGHT_CHAIN_MAX + BROUGHT_ROOTS_MAX] = { b->signer.der };
+	struct brought_crl_options o = { .cas = cas, .ca_count = 1, .now = c->now };
+	AUTO(buf) struct buf pem = { .max = CA_CRL_MAX };
+	AUTO(brought_crls) struct brought_crls *crls = NULL;
+	char path[4096];
+	struct err e;
+
+	for (size_t i = 1; i < b->chain_count; i++) cas[o.ca_count++] = b->chain[i];
+	for (size_t i = 0; i < b->root_count; i++) cas[o.ca_count++] = b->roots[i];
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, ca_file_name(CA_FILE_CRL)); /* read_dir() has seen that it fits */
+	e = cli_files_read(path, CA_CRL_MAX, &pem);
+	if (e.code == ERR_NOT_FOUND) return CLI_OK;
+	if (e.code != ERR_OK)
+		return cli_fail(c, CLI_FAILED, "cannot read %s: %s", path,
+				e.cause != 0 ? strerror((int)e.cause) : "over 4 MiB");
+	e = brought_crls_check(buf_view(&pem), &o, report, &crls);
+	if (e.code != ERR_OK) return refuse(c, report, e);
+	*lists = crls->count;
+	return CLI_OK;
+}
+
+static enum cli_exit print_json(const struct cli *c, const struct brought *b, const struct brought_report *report, size_t lists)
 {
 	AUTO(json) json_t *warnings = json_array();
 	AUTO(json) json_t *o = NULL;
 
 	for (unsigned i = 0; i < report->warning_count; i++)
 		(void)json_array_append_new(warnings, json_string(report->warnings[i]));
-	o = json_pack("{ss ss sI sI sI sO}", "layout", b->layout, "key_type", key_type_name(b->signer.key.type), "chain",
+	o = json_pack("{ss ss sI sI sI sI sO}", "layout", b->layout, "key_type", key_type_name(b->signer.key.type), "chain",
 	              (json_int_t)b->chain_count, "roots", (json_int_t)b->root_count, "not_after", (json_int_t)b->not_after,
-	              "warnings", warnings);
+	              "revocation_lists", (json_int_t)lists, "warnings", warnings);
 	return cli_print_json(c, o);
 }
 
-static void print_text(const struct cli *c, const struct brought *b, const struct brought_report *report)
+static void print_text(const struct cli *c, const struct brought *b, const struct brought_report *report, size_t lists)
 {
 	char when[TEXT_TIME_MAX];
 
@@ -84,7 +109,9 @@ static void print_text(const struct cli *c, const struct brought *b, const struc
 	fprintf(c->out, "ends     %s (the first of the chain)\n", text_time(b->not_after, c->now, when));
 	fprintf(c->out, "chain    %zu between a leaf and its root%s\n", b->chain_count,
 		b->self_signed ? ": the root itself signs" : "");
-	fprintf(c->out, "roots    %zu\n\nsigning certificate\n", b->root_count);
+	fprintf(c->out, "roots    %zu\n", b->root_count);
+	if (lists > 0) fprintf(c->out, "revoked  %zu list%s in %s\n", lists, lists == 1 ? "" : "s", ca_file_name(CA_FILE_CRL));
+	fprintf(c->out, "\nsigning certificate\n");
 	cli_cert_text(c->out, &b->signer, c->now, "  ");
 	for (unsigned i = 0; i < report->warning_count; i++)
 		fprintf(c->out, "%swarning: %s\n", i == 0 ? "\n" : "", report->warnings[i]);
@@ -96,13 +123,15 @@ enum cli_exit run_ca_check(struct cli *c)
 	AUTO(brought) struct brought *b = NULL;
 	struct brought_options o = { .now = c->now, .threads = 1 };
 	struct brought_report report;
+	size_t lists = 0;
 	struct err e;
 
 	CLI_TRY(read_dir(c, c->args[0], cli_value(c, "passphrase-file"), &d));
 	e = brought_check(&d.files, &o, &report, &b);
 	if (e.code != ERR_OK) return refuse(c, &report, e);
-	if (c->json) return print_json(c, b, &report);
-	print_text(c, b, &report);
+	CLI_TRY(check_crl(c, c->args[0], b, &report, &lists));
+	if (c->json) return print_json(c, b, &report, lists);
+	print_text(c, b, &report, lists);
 	return CLI_OK;
 }
 
@@ -113,12 +142,13 @@ enum cli_exit cli_ca_check(const struct cli *c, const struct conf *conf)
 	AUTO(brought) struct brought *b = NULL;
 	struct brought_options o = { .now = c->now, .threads = 1, .trust_domain = conf_text(conf, conf->trust_domain) };
 	struct brought_report report;
+	size_t lists = 0;
 	struct err e;
 
 	if (dir[0] == '\0') return CLI_OK;
 	CLI_TRY(read_dir(c, dir, passphrase[0] == '\0' ? NULL : passphrase, &d));
 	e = brought_check(&d.files, &o, &report, &b);
-	if (e.code == ERR_OK) return CLI_OK;
+	if (e.code == ERR_OK) return check_crl(c, dir, b, &report, &lists);
 	return cli_fail(c, CLI_FAILED, "ca.directory: %s", report.problem[0] != '\0' ? report.problem : e.reason);
 }
 

@@ -16,6 +16,7 @@ enum child_fd {
 	KEEPER_FD_KEK = FD_ROLE,  /* pipe: the 32 bytes of the key-encryption key, then end of file */
 	KEEPER_FD_DATA,           /* data_dir, a directory; the keeper makes it its working directory */
 	KEEPER_FD_CA,             /* optional, pipe: content of ca.directory (ca/files.h), then end of file */
+	KEEPER_FD_CRL,            /* optional, sealed memfd: ca-crl.pem of ca.directory */
 	KEEPER_FD_END,
 
 	FRONT_FD_KEEPER = FD_ROLE, /* SOCK_SEQPACKET to the keeper (ca/wire.h) */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/chan.h"
+#include "ca/files.h"
 #include "ca/keeper.h"
 #include "daemon/child.h"
 #include "daemon/crypto.h"
@@ -44,13 +46,24 @@ static struct err read_ca(struct buf *ca)
 	return e;
 }
 
+/* Mapped for good: it is small, and the keeper has it until the next one comes. */
+static struct err map_crl(struct bytes *out)
+{
+	if (child_fd(KEEPER_FD_CRL) < 0) return OK;
+	TRY(chan_memfd_map(KEEPER_FD_CRL, CA_CRL_MAX, out));
+	close(KEEPER_FD_CRL);
+	return OK;
+}
+
 static struct err run(struct child *c)
 {
 	AUTO(hsm_kek) struct hsm_kek kek = { 0 };
 	AUTO(buf_wipe) struct buf ca = { .max = 0 };
+	struct bytes crl = BYTES_NONE;
 
 	TRY(read_kek(&kek));
 	TRY(read_ca(&ca));
+	TRY(map_crl(&crl));
 	/* relative from here on: the path's directories may be closed to us, and may be renamed */
 	if (fchdir(KEEPER_FD_DATA) != 0) FAIL_BY(ERR_FAILED_PRECONDITION, "keeper: no data directory", errno);
 	TRY(crypto_start());
@@ -58,7 +71,7 @@ static struct err run(struct child *c)
 		                                     .log = &c->log, .files = FILES_MAX }));
 	close(KEEPER_FD_DATA);
 	forbidden_call();
-	return keeper_run(&(struct keeper_options){ .conf = c->conf, .kek = &kek, .ca = &ca,
+	return keeper_run(&(struct keeper_options){ .conf = c->conf, .kek = &kek, .ca = &ca, .crl = crl,
 		                                    .control_fd = FD_CONTROL, .data_dir = ".",
 		                                    .metrics = c->metrics, .log = &c->log });
 }

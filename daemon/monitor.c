@@ -139,26 +139,28 @@ static void now_up(struct monitor *m)
 
 /* ---- reload: fronts are replaced one after the other ---- */
 
-static struct err send_ca(struct monitor *m, int fd)
+static struct err send_to_keeper(struct monitor *m, enum control_type type, int fd)
 {
 	struct chan *keeper = m->procs[KEEPER].control;
 
 	if (fd < 0) return OK;
 	if (keeper == NULL) FAIL(ERR_UNAVAILABLE, "monitor: no keeper");
-	TRY(chan_put_fd(keeper, CONTROL_CA, BYTES_NONE, fd));
+	TRY(chan_put_fd(keeper, (uint16_t)type, BYTES_NONE, fd));
 	return chan_flush(keeper);
 }
 
 /* The CA is the keeper's to judge; it goes on with the old one if the new one is no good, and says so. */
 static void reload_ca(struct monitor *m)
 {
-	AUTO(fd) int ca = -1;
+	AUTO(fd) int ca = -1, crl = -1;
 	bool first = m->ca.first;
 	struct err e;
 
 	ca_watch_reading(&m->ca, m->s);
 	e = start_read_ca(m->s, &ca);
-	if (e.code == ERR_OK) e = send_ca(m, ca);
+	if (e.code == ERR_OK) e = send_to_keeper(m, CONTROL_CA, ca);
+	if (e.code == ERR_OK) e = start_read_crl(m->s, &crl); /* after the CA that it is of */
+	if (e.code == ERR_OK) e = send_to_keeper(m, CONTROL_CRL, crl);
 	if (e.code == ERR_OK) return;
 	if (first && e.code == ERR_PERMISSION_DENIED) { /* read at start, as root: what changes there is not seen */
 		log_event(m->log, LOG_WARN, "ca.directory cannot be watched", F_STR("at", m->s->at), F_ERR(e),
@@ -405,7 +407,8 @@ static struct err monitor_begin(struct monitor *m)
 	log_event(m->log, LOG_INFO, "process started", F_STR("child", "keeper"), F_INT("pid", m->procs[KEEPER].pid));
 	close(m->s->data_dir); /* the keeper's alone from here on */
 	auto_fd(&m->s->ca);
-	m->s->data_dir = m->s->ca = -1;
+	auto_fd(&m->s->crl);
+	m->s->data_dir = m->s->ca = m->s->crl = -1;
 	e = sandbox_enter(&sandbox);
 	if (e.code != ERR_OK) proc_kill(&m->procs[KEEPER]);
 	return e;

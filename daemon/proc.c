@@ -64,6 +64,7 @@ static void map_role(struct fd_map *m, enum control_role role, const struct star
 		map_put(m, KEEPER_FD_KEK, peer);
 		map_put(m, KEEPER_FD_DATA, s->data_dir);
 		map_put(m, KEEPER_FD_CA, s->ca);
+		map_put(m, KEEPER_FD_CRL, s->crl);
 		break;
 	case CONTROL_FRONT:
 		map_put(m, FRONT_FD_KEEPER, peer);

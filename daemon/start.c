@@ -204,7 +204,8 @@ bool start_same_files(const struct start_files *a, const struct start_files *b)
 static struct err start_files(struct start *s)
 {
 	TRY(start_read_files(s, &s->files));
-	return start_read_ca(s, &s->ca);
+	TRY(start_read_ca(s, &s->ca));
+	return start_read_crl(s, &s->crl);
 }
 
 static struct err start_conf(struct start *s)
@@ -292,7 +293,7 @@ static struct err (*const steps[])(struct start *s) = {
 struct err start_all(struct start *s, const struct conf *conf, const struct log *log)
 {
 	*s = (struct start){ .conf = conf, .log = log, .at = "", .bin_dir = -1, .notify = -1, .conf_fd = -1, .access = -1,
-		             .listen = -1, .metrics = -1, .admin = -1, .admin_dir = -1, .data_dir = -1, .ca = -1 };
+		             .listen = -1, .metrics = -1, .admin = -1, .admin_dir = -1, .data_dir = -1, .ca = -1, .crl = -1 };
 	start_no_files(&s->files);
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) TRY(steps[i](s));
 	return OK;
@@ -301,7 +302,7 @@ struct err start_all(struct start *s, const struct conf *conf, const struct log 
 void start_close(struct start *s)
 {
 	int *const fds[] = { &s->bin_dir, &s->notify, &s->conf_fd,   &s->access,  &s->listen,
-		             &s->metrics, &s->admin,  &s->admin_dir, &s->data_dir, &s->ca };
+		             &s->metrics, &s->admin,  &s->admin_dir, &s->data_dir, &s->ca, &s->crl };
 
 	if (s->admin_dir >= 0 && s->admin_name[0] != '\0') (void)unlinkat(s->admin_dir, s->admin_name, 0);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {

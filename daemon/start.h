@@ -31,6 +31,7 @@ struct start {
 	bool has_kek;
 	uint8_t kek[KEK_LEN]; /* wiped as soon as the keeper has it */
 	struct start_files files;
+	int crl;              /* sealed memfd with its ca-crl.pem; -1: no ca.directory */
 	int ca;               /* pipe with the content of ca.directory, for the keeper alone; -1: none */
 };
 
@@ -41,8 +42,10 @@ struct err start_read_files(struct start *s, struct start_files *files);
 /* Read ca.directory (again) into a pipe; *fd is the caller's, -1 if none is configured.  Errors as files_read(), and
  * RESOURCE_EXHAUSTED: more than a pipe holds. */
 struct err start_read_ca(struct start *s, int *fd);
-/* Something that changes when a file of ca.directory does, or the passphrase: names, identities, sizes, times, who may read them; 0:
- * none is configured. */
+/* Read its ca-crl.pem (again) into sealed memory: a newline if there is none.  *fd as above. */
+struct err start_read_crl(struct start *s, int *fd);
+/* Something that changes when a file of ca.directory does, or the passphrase: names, identities, sizes, times, who may read
+ * them; 0: none is configured. */
 uint64_t start_ca_mark(const struct start *s);
 /* Is the content of both the same? */
 bool start_same_files(const struct start_files *a, const struct start_files *b);

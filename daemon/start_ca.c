@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/chan.h"
 #include "base/own.h"
 #include "ca/files.h"
 #include "daemon/start.h"
@@ -29,7 +30,8 @@ static struct err read_one(struct ca_dir *d, enum ca_file file, const char *path
 
 	if (stat(path, &st) != 0) {
 		if (errno == ENOENT) return OK;
-		FAIL_BY(errno == EACCES ? ERR_PERMISSION_DENIED : ERR_UNAVAILABLE, "start: cannot look at a file of ca.directory", errno);
+		FAIL_BY(errno == EACCES ? ERR_PERMISSION_DENIED : ERR_UNAVAILABLE,
+			"start: cannot look at a file of ca.directory", errno);
 	}
 	d->files.there[file] = true;
 	if (!ca_file_is_read(file) || st.st_size == 0) return OK;
@@ -93,6 +95,29 @@ struct err start_read_ca(struct start *s, int *fd)
 	if (ca_files_put(&d.encoded, &d.files).code != ERR_OK)
 		FAIL(ERR_INVALID_ARGUMENT, "start: the files of ca.directory are too large, 60 KiB all together");
 	return into_pipe(buf_view(&d.encoded), fd);
+}
+
+static struct err read_crl(struct start *s, struct buf *text)
+{
+	struct stat st;
+
+	(void)snprintf(s->at_text, sizeof(s->at_text), "%s/%s", conf_text(s->conf, s->conf->ca.directory),
+		       ca_file_name(CA_FILE_CRL));
+	s->at = s->at_text;
+	if (stat(s->at, &st) != 0 && errno != ENOENT)
+		FAIL_BY(errno == EACCES ? ERR_PERMISSION_DENIED : ERR_UNAVAILABLE, "start: cannot look at ca-crl.pem", errno);
+	if (stat(s->at, &st) != 0 || st.st_size == 0) return buf_put_str(text, "\n");
+	return files_read(s->at, CA_CRL_MAX, text);
+}
+
+struct err start_read_crl(struct start *s, int *fd)
+{
+	AUTO(buf) struct buf text = { .max = CA_CRL_MAX };
+
+	*fd = -1;
+	if (conf_text(s->conf, s->conf->ca.directory)[0] == '\0') return OK;
+	TRY(read_crl(s, &text));
+	return chan_memfd("signet-crl", buf_view(&text), fd);
 }
 
 /* ---- has it changed? ---- */

@@ -320,7 +320,12 @@ struct bytes call_header(const struct call *call, const char *name, size_t *coun
 
 struct bytes call_peer_cert(const struct call *call)
 {
-	return BYTES(call->conn->peer_der, call->conn->peer_len);
+	return BYTES(call->conn->peer.data, call->conn->leaf_len);
+}
+
+struct bytes call_peer_chain(const struct call *call)
+{
+	return buf_view(&call->conn->peer);
 }
 
 const char *call_peer_address(const struct call *call)

@@ -95,7 +95,7 @@ void conn_free(struct conn *c)
 	tls_unref(c->tls);
 	(void)close(c->fd);
 	buf_free(&c->pending);
-	free(c->peer_der);
+	buf_free(&c->peer);
 	server_forget(c);
 	metric_add(s->o.metrics, M_CONNECTIONS, (uint64_t)-1);
 	free(c);
@@ -256,19 +256,34 @@ static void feed_session(struct conn *c, struct bytes in)
 	conn_mark(c);
 }
 
+static bool keep_cert(struct conn *c, const X509 *cert)
+{
+	int len = i2d_X509(cert, NULL);
+	uint8_t *at;
+
+	if (len <= 0 || buf_reserve(&c->peer, (size_t)len, &at).code != ERR_OK || i2d_X509(cert, &at) != len) return false;
+	c->peer.len += (size_t)len;
+	return true;
+}
+
+/* Without the root, which is ours. */
+static bool keep_chain(struct conn *c)
+{
+	const STACK_OF(X509) *chain = SSL_get0_verified_chain(c->ssl);
+	int n = sk_X509_num(chain);
+
+	c->peer.max = PEER_CHAIN_BYTES;
+	if (n < 2 || !keep_cert(c, sk_X509_value(chain, 0))) return false;
+	c->leaf_len = c->peer.len;
+	for (int i = 1; i < n - 1; i++)
+		if (!keep_cert(c, sk_X509_value(chain, i))) return false;
+	return true;
+}
+
 static void keep_peer(struct conn *c)
 {
-	X509 *peer = SSL_get0_peer_certificate(c->ssl);
-	int len = peer == NULL ? 0 : i2d_X509(peer, NULL);
-	uint8_t *at = len <= 0 ? NULL : malloc((size_t)len);
-
-	if (peer == NULL) return;
-	c->peer_der = at;
-	if (at == NULL || i2d_X509(peer, &at) != len) {
-		conn_kill(c); /* never go on as if it had shown none */
-		return;
-	}
-	c->peer_len = (size_t)len;
+	if (SSL_get0_peer_certificate(c->ssl) == NULL) return;
+	if (!keep_chain(c)) conn_kill(c); /* never go on as if it had shown none */
 }
 
 static void shake_hands(struct conn *c)

@@ -61,6 +61,8 @@ struct call {
 	struct kept kept[];                   /* one for each of options.headers */
 };
 
+#define PEER_CHAIN_BYTES (128 * 1024)      /* OpenSSL takes 100 KiB in a handshake */
+
 struct conn {
 	struct server *server;
 	struct conn *prev, *next;     /* of the server */
@@ -73,8 +75,9 @@ struct conn {
 	struct watch *watch;
 	struct due due;               /* server->handshakes, then ->stalls, ->idle or ->resting */
 	struct buf pending;           /* bytes that the socket did not take */
-	uint8_t *peer_der;
-	size_t peer_len, held, streamed, answers; /* answers: finished calls whose stream is not closed */
+	struct buf peer;              /* the client's certificates, one behind the other, its own first; empty: it showed none */
+	size_t leaf_len;              /* of its own */
+	size_t held, streamed, answers; /* answers: finished calls whose stream is not closed */
 	void *user;
 	int64_t second;               /* of the counts below */
 	uint32_t control, resets;

@@ -224,7 +224,7 @@ void server_distrust(struct server *s)
 	for (struct conn *c = s->conns; c != NULL; c = c->next) {
 		if (c->ssl == NULL) continue;
 		if (c->session == NULL) conn_kill(c); /* by the rules of before */
-		else if (c->peer_len > 0) http2_goaway(c);
+		else if (c->leaf_len > 0) http2_goaway(c);
 	}
 }
 

@@ -72,6 +72,9 @@ void server_free(struct server *s);          /* closes everything; calls get `go
 struct bytes call_header(const struct call *call, const char *name, size_t *count);
 /* Leaf certificate of a verified client, DER; empty if none.  Borrowed for the life of the connection. */
 struct bytes call_peer_cert(const struct call *call);
+/* All that was verified, DER one behind the other: leaf, then up to below the root (at most PEER_CHAIN_MAX, net/tls.h).  As
+ * above. */
+struct bytes call_peer_chain(const struct call *call);
 const char *call_peer_address(const struct call *call); /* "192.0.2.1:40112", "[2001:db8::1]:40112", "unix" */
 int64_t call_started_us(const struct call *call);       /* clock_mono_us() when the request was complete */
 void call_set_user(struct call *call, void *user);

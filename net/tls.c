@@ -6,7 +6,6 @@
 #include "base/own.h"
 
 /* CAs between a client's certificate and its root; ours: BROUGHT_CHAIN_MAX and a cross-certificate. */
-#define PEER_CHAIN_MAX 7
 /* Bytes of a client's Certificate message; ours: clients show the answer whole, roots and all. */
 #define PEER_CHAIN_BYTES (64 * 1024)
 
@@ -239,7 +238,7 @@ static struct err ask_for_client_certificate(struct tls *tls, struct bytes roots
 	TRY(tls_add_roots(SSL_CTX_get_cert_store(tls->ctx), roots));
 	/* No list of CA names is sent: it may be empty (RFC 5246 s7.4.4), and with many roots it is long. */
 	SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_verify_depth(tls->ctx, PEER_CHAIN_MAX);
+	SSL_CTX_set_verify_depth(tls->ctx, PEER_CHAIN_MAX - 1); /* those between leaf and root */
 	SSL_CTX_set_max_cert_list(tls->ctx, PEER_CHAIN_BYTES);
 	SSL_CTX_set_cert_verify_callback(tls->ctx, verify_client, tls);
 	return OK;

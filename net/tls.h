@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 #include "base/own.h"
 
+#define PEER_CHAIN_MAX 8 /* certificates of a client without the root; a longer chain is refused */
+
 struct tls; /* reference-counted */
 
 struct tls_options {

@@ -6,6 +6,7 @@
 
 #include "ca/wire.h"
 #include "csr/cert.h"
+#include "der/der.h"
 #include "jwt/jwt.h"
 #include "key/key.h"
 #include "ra/claims.h"
@@ -99,15 +100,30 @@ static struct err spiffe_caller(const struct auth *a, enum caller_kind kind, con
 	return OK;
 }
 
-struct err auth_mtls(const struct auth *a, struct bytes leaf_der, int64_t now, struct identity **out)
+static struct err note_cert(struct identity *id, struct bytes der)
+{
+	struct identity_cert *to = &id->certs[id->cert_count];
+	struct cert cert;
+
+	if (id->cert_count == ARRAY_LEN(id->certs)) FAIL(ERR_UNAUTHENTICATED, "auth: the client's chain is too long");
+	TRY(cert_parse(der, &cert));
+	memcpy(to->serial, cert.serial.data, to->serial_len = (uint8_t)cert.serial.len);
+	if (cert.aki.len == sizeof(to->issuer)) memcpy(to->issuer, cert.aki.data, to->issuer_len = sizeof(to->issuer));
+	id->cert_count++;
+	return OK;
+}
+
+struct err auth_mtls(const struct auth *a, struct bytes chain, int64_t now, struct identity **out)
 {
 	AUTO(caller) struct caller *caller = NULL;
 	AUTO(identity) struct identity *id = NULL;
 	char text[SPIFFE_ID_MAX + 1];
+	struct bytes der;
 	struct cert cert;
 
 	if (!a->conf->auth.mtls) FAIL(ERR_UNAUTHENTICATED, "auth: client certificates are switched off");
-	TRY(cert_parse(leaf_der, &cert));
+	TRY(der_take_element(&chain, DER_SEQUENCE, &der));
+	TRY(cert_parse(der, &cert));
 	TRY(cert_svid_check(&cert, trust_domain(a)));
 	if (now < cert.not_before || now >= cert.not_after)
 		FAIL(ERR_UNAUTHENTICATED, "auth: client certificate is not valid now");
@@ -115,8 +131,11 @@ struct err auth_mtls(const struct auth *a, struct bytes leaf_der, int64_t now, s
 	TRY(spiffe_caller(a, CALLER_MTLS, text, cert.uri, &caller));
 	TRY(identity_new(MOVE(caller), cert.not_after, &id));
 	TRY(key_sha256(cert.key.spki, id->evidence_hash));
-	memcpy(id->serial, cert.serial.data, cert.serial.len);
-	id->serial_len = cert.serial.len;
+	TRY(note_cert(id, der));
+	while (chain.len > 0) {
+		TRY(der_take_element(&chain, DER_SEQUENCE, &der));
+		TRY(note_cert(id, der));
+	}
 	*out = MOVE(id);
 	return OK;
 }

@@ -25,8 +25,8 @@ void auth_free(struct auth *a); /* NULL is allowed */
 
 /* Is this client certificate, whose chain TLS has verified, one that may authenticate?  (X509-SVID rules, our trust domain.) */
 struct err auth_check_peer(const struct auth *a, struct bytes leaf_der);
-/* The caller of a client certificate that passed auth_check_peer(). */
-struct err auth_mtls(const struct auth *a, struct bytes leaf_der, int64_t now, struct identity **out);
+/* The caller of a client certificate that passed auth_check_peer().  chain: DER one behind the other, the leaf first. */
+struct err auth_mtls(const struct auth *a, struct bytes chain, int64_t now, struct identity **out);
 
 /* What an `authorization` header holds. */
 enum auth_bearer { AUTH_NOTHING, AUTH_JOIN_TOKEN, AUTH_JWT };

@@ -9,8 +9,12 @@ struct identity {
 	struct caller *caller;
 	int64_t expires;            /* Unix seconds: the evidence is good before this moment */
 	uint8_t evidence_hash[32];  /* SHA-256 of the token or of the peer's SPKI: bans of keys hold for it */
-	uint8_t serial[20];         /* mTLS: of the peer's certificate, which may be revoked while the connection is open */
-	size_t serial_len;
+	/* mTLS: the peer's certificate and those above it; each may be revoked while the connection is open */
+	struct identity_cert {
+		uint8_t serial[20], issuer[20]; /* issuer: its key identifier */
+		uint8_t serial_len, issuer_len; /* issuer_len 0: it says none */
+	} certs[8];
+	uint8_t cert_count;
 };
 
 /* Takes over the caller (also on failure). */

@@ -214,7 +214,7 @@ static struct err authenticate_mtls(struct request *r, int64_t now)
 	struct identity *known = conn_user(r->call);
 
 	if (known == NULL) {
-		TRY(auth_mtls(r->service->auth, call_peer_cert(r->call), now, &known));
+		TRY(auth_mtls(r->service->auth, call_peer_chain(r->call), now, &known));
 		conn_set_user(r->call, known);
 	}
 	if (now >= known->expires) FAIL(ERR_UNAUTHENTICATED, "auth: client certificate has expired");
@@ -333,6 +333,14 @@ static void on_issued(void *user, const struct link_answer *a)
 	request_free(r);
 }
 
+static void put_peers(struct wire_issue *m, const struct identity *id)
+{
+	for (unsigned i = 0; i < id->cert_count; i++)
+		m->peers[i] = (struct wire_peer){ BYTES(id->certs[i].serial, id->certs[i].serial_len),
+						  BYTES(id->certs[i].issuer, id->certs[i].issuer_len) };
+	m->peer_count = id->cert_count;
+}
+
 static struct err submit(struct request *r, const struct policy_grant *grant, const struct csr *csr)
 {
 	static const uint8_t evidence[] = { STORE_BY_NONE, STORE_BY_JWT, STORE_BY_MTLS, STORE_BY_JOIN_TOKEN };
@@ -344,7 +352,7 @@ static struct err submit(struct request *r, const struct policy_grant *grant, co
 	m.evidence = evidence[caller_kind(r->identity->caller)];
 	m.own_id = bytes_str(grant->own_id);
 	m.node = bytes_str(node == NULL || strlen(node) > STORE_NODE_MAX ? "" : node);
-	m.peer_serial = BYTES(r->identity->serial, r->identity->serial_len);
+	put_peers(&m, r->identity);
 	memcpy(m.evidence_hash, r->identity->evidence_hash, sizeof(m.evidence_hash));
 	for (size_t i = 0; i < grant->name_count; i++) {
 		m.names[i].tag = grant->names[i].tag;

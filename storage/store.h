@@ -70,9 +70,8 @@ struct err store_batch_begin(struct store *s, struct store_batch **out);
 struct err store_batch_append(struct store_batch *b, struct store_record *r);
 /* The index that the next append will get. */
 uint64_t store_batch_next(const struct store_batch *b);
-/* Durable or nothing; OK also says that everything read in the batch is durable, even if it changed nothing itself.  The
- * batch is gone afterwards either way.  UNKNOWN: the disk failed in its very last write and in
- * every attempt to settle it; the batch may be seen later, so read anew what was in it (nothing of it may be answered). */
+/* Durable or nothing; OK also says that all that was read in the batch is durable, even if it changed nothing.  The batch is gone
+ * either way.  UNKNOWN: the disk failed in its last write and in every attempt to settle it: read anew (and answer nothing). */
 struct err store_batch_commit(struct store_batch *b);
 void store_batch_abort(struct store_batch *b); /* NULL is allowed */
 

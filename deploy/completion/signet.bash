@@ -46,6 +46,7 @@ _signet()
 	--passphrase-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--roots) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--format) COMPREPLY=($(compgen -W 'pem spiffe' -- "$cur")); return ;;
+	--key-id) :; return ;;
 	--attr) :; return ;;
 	--method) COMPREPLY=($(compgen -W 'jwt mtls join_token' -- "$cur")); return ;;
 	--id) :; return ;;
@@ -86,7 +87,7 @@ _signet()
 	'root prepare'*) options=' --cross-sign --dry-run' ;;
 	'root activate'*) options=' --dry-run --force' ;;
 	'root retire'*) options=' --dry-run --force' ;;
-	'crl export'*) options=' --der --out' ;;
+	'crl export'*) options=' --der --key-id --out' ;;
 	'event list'*) options=' --limit --page' ;;
 	'config reference'*) options=' --mdoc' ;;
 	'policy test'*) options=' --attr --method --id --csr --key-type --validity --impersonate --signer' ;;

@@ -328,7 +328,7 @@ def test_the_fronts_own_certificate_follows_to_a_new_root():
         assert certs_of(chain[-1]) == [other.cert, ROOT.cert]
 
 
-def test_a_changed_directory_is_noticed_and_a_bad_one_is_refused_once():
+def test_a_changed_directory_is_noticed_and_a_bad_one_is_tried_ever_more_seldom():
     low = CA("New Low", ROOT)
     with with_ca(cacerts(LOW, [LOW, UPPER], [ROOT])) as s:
         wait_for(lambda: [e for e in s.events("serving") if e["process"] == "monitor"])
@@ -338,7 +338,7 @@ def test_a_changed_directory_is_noticed_and_a_bad_one_is_refused_once():
         (s.dir / "ca/ca-key.pem").write_text(LOW.key_pem())  # in place, half of a change
         wait_for(lambda: s.events("ca_reload_failed"))
         time.sleep(2.5)
-        assert len(s.events("ca_reload_failed")) == 1 and s.metric("signet_ca_reload_failed_total") == 1
+        assert len(s.events("ca_reload_failed")) <= 2 and s.metric("signet_ca_reload_failed_total") <= 2  # at once, and after two seconds
         (s.dir / "ca/ca-key.pem").write_text(low.key_pem())
         wait_for(lambda: s.events("ca_unchanged"))
         assert certs_of(issue(s)[1][1])[0] == low.cert
@@ -396,7 +396,7 @@ def test_a_ca_of_the_same_key_under_another_name_is_another_ca():
         mine, token = make_key(), s.token(ID)
         s.ask(make_csr(mine, ID), token=token)
         bring(s.dir / "ca", cacerts(b, [b], [ROOT]))
-        wait_for(lambda: s.events("ca_replaced"))
+        wait_for(lambda: s.events("roots_changed"))
         with pytest.raises(grpc.RpcError):  # the certificate of before, behind the chain of now, would verify nowhere
             s.ask(make_csr(mine, ID), token=token)
         wait_for(lambda: x509.load_pem_x509_crl(s.api("GET", "/v1/crl")["pem"].encode()).issuer == b.name)

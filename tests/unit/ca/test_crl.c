@@ -208,22 +208,38 @@ struct seen {
 	X509_CRL *x;
 };
 
-/* The newest one; waits for the first. */
-static struct seen crl_of(struct world *w)
+/* All of them, as they are told; waits for the first. */
+static struct bytes lists_of(struct world *w)
 {
 	AUTO(buf) struct buf m = { .max = 64 };
-	struct seen s = { 0 };
-	const uint8_t *p;
+	struct wire_list list;
 	uint8_t code = ERR_UNAVAILABLE;
 
 	MUST(wire_get_put(&m, &(struct wire_get){ 9, 0 }));
 	for (unsigned i = 0; i < 500 && (code = admin_ask(w, ADMIN_CRL, &m)) == ERR_UNAVAILABLE; i++) usleep(10000);
 	assert_int_equal(code, ERR_OK);
-	MUST(wire_crl_take(BYTES(w->admin.got.body, w->admin.got.body_len), &s.crl));
+	MUST(wire_list_take(BYTES(w->admin.got.body, w->admin.got.body_len), &list));
+	return list.items;
+}
+
+static struct seen see(struct bytes *lists)
+{
+	struct seen s = { 0 };
+	const uint8_t *p;
+
+	MUST(wire_crl_take(lists, &s.crl));
 	p = s.crl.der.data;
 	s.x = d2i_X509_CRL(NULL, &p, (long)s.crl.der.len);
 	assert_non_null(s.x);
 	return s;
+}
+
+/* The newest one of the key that signs. */
+static struct seen crl_of(struct world *w)
+{
+	struct bytes lists = lists_of(w);
+
+	return see(&lists);
 }
 
 static int entries(const struct seen *s)

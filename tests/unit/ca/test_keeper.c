@@ -218,7 +218,8 @@ static void test_a_ban_holds_at_once_and_after_a_restart(void **state)
 	m.evidence = STORE_BY_JWT;
 	issue_ok(&w, &m);
 	m.evidence = STORE_BY_MTLS;
-	m.peer_serial = TEXT("\1");
+	m.peer_count = 1;
+	m.peers[0].serial = TEXT("\1");
 	issue_refused(&w, &m, REASON_BANNED);
 	assert_int_equal(ban(&w, STORE_BAN_KEY, TEXT("xyz")), ERR_INVALID_ARGUMENT);
 	assert_int_equal(ban(&w, STORE_BAN_SPIFFE_ID, TEXT("not an id")), ERR_INVALID_ARGUMENT);

@@ -49,7 +49,8 @@ static struct wire_issue renewal(struct world *w, const struct serial *serial, c
 
 	m.evidence = STORE_BY_MTLS;
 	m.caller = m.spiffe_id;
-	m.peer_serial = BYTES(serial->octets, serial->len);
+	m.peer_count = 1;
+	m.peers[0].serial = BYTES(serial->octets, serial->len);
 	MUST(key_sha256(key->info.spki, m.evidence_hash));
 	return m;
 }

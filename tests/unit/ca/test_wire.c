@@ -19,7 +19,8 @@ static struct err put_issue(struct buf *out)
 {
 	struct wire_issue m = { .id = 7, .flags = WIRE_ISSUE_LAST, .evidence = STORE_BY_JWT, .lifetime = 3600, .spiffe_id = TEXT(ID),
 				.caller = TEXT("system:serviceaccount:a:b"), .rule = TEXT("r"), .issuer = TEXT("default"),
-				.spki = TEXT("spki"), .name_count = 2,
+				.spki = TEXT("spki"), .peer_count = 2,
+				.peers = { { TEXT("\1"), TEXT("twenty octets of key") }, { TEXT("\2"), TEXT("") } }, .name_count = 2,
 				.names = { { WIRE_TAG_DNS, TEXT("a.b") }, { WIRE_TAG_IP, TEXT("\x0a\x00\x00\x01") } } };
 
 	return wire_issue_put(out, &m);
@@ -103,6 +104,11 @@ static struct err put_limit(struct buf *out)
 {
 	return wire_limit_put(out, &(struct wire_limit){ .name = TEXT("ca.allow_spiffe_ids"), .value = TEXT("x"), .refused = 3 });
 }
+static struct err put_crl(struct buf *out)
+{
+	return wire_crl_put(out, &(struct wire_crl){ .source = WIRE_CRL_FORMER, .number = 7, .count = 1, .this_update = 5, .next_update = 6,
+						     .issuer = { 1, 2 }, .der = TEXT("0") });
+}
 static struct err put_get(struct buf *out) { return wire_get_put(out, &(struct wire_get){ 1, 2 }); }
 static struct err put_record(struct buf *out)
 {
@@ -139,6 +145,7 @@ static union {
 	struct wire_revoke revoke;
 	struct wire_revoked revoked;
 	struct wire_revocation revocation;
+	struct wire_crl crl;
 	struct wire_get get;
 	struct wire_ca_import ca_import;
 	struct wire_root_step root_step;
@@ -177,6 +184,7 @@ WHOLE(query)
 WHOLE(revoke)
 WHOLE(revoked)
 ELEMENT(revocation)
+ELEMENT(crl)
 WHOLE(get)
 WHOLE(ca_import)
 WHOLE(root_step)
@@ -197,7 +205,7 @@ static const struct {
 } cases[] = {
 	CASE(issue), CASE(token), CASE(roots), CASE(hello), CASE(token_ask), CASE(refused), CASE(cursor), CASE(token_create),
 	CASE(token_created), CASE(subject), CASE(ban), CASE(query), CASE(get), CASE(ca_import), CASE(record), CASE(revoke), CASE(revoked), CASE(revocation), CASE(token_item), CASE(status),
-	CASE(peer), CASE(root_step), CASE(root_done), CASE(root_item), CASE(event), CASE(limit),
+	CASE(peer), CASE(root_step), CASE(root_done), CASE(root_item), CASE(event), CASE(limit), CASE(crl),
 };
 
 static void test_every_message_survives_the_way_there_and_back(void **state)
@@ -254,6 +262,28 @@ static void test_refuses_an_issue_out_of_bounds(void **state)
 	}
 }
 
+static void test_an_issue_names_whole_serials_and_key_identifiers(void **state)
+{
+	static const struct { const char *name; size_t serial, issuer; } rows[] = {
+		{ "no serial", 0, 20 }, { "a long serial", 21, 20 }, { "half an identifier", 5, 10 }, { "a long identifier", 5, 21 } };
+	static char text[32];
+
+	(void)state;
+	memset(text, 7, sizeof(text));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf) struct buf out = { .max = 65536 };
+		struct wire_issue m = { .id = 1, .evidence = STORE_BY_MTLS, .spiffe_id = TEXT(ID), .caller = TEXT("c"), .spki = TEXT("k"),
+					.peer_count = 2, .peers = { { TEXT("s"), TEXT("") }, { BYTES(text, 5), BYTES(text, 20) } } };
+
+		assert_int_equal(wire_issue_put(&out, &m).code, ERR_OK);
+		assert_int_equal(wire_issue_take(buf_view(&out), &got.issue).code, ERR_OK);
+		assert_int_equal(got.issue.peer_count, 2);
+		out.len = 0;
+		m.peers[1] = (struct wire_peer){ BYTES(text, rows[i].serial), BYTES(text, rows[i].issuer) };
+		if (wire_issue_put(&out, &m).code != ERR_INVALID_ARGUMENT || out.len != 0) fail_msg("%s", rows[i].name);
+	}
+}
+
 static const struct { const char *name; uint8_t tag, len; } bad_names[] = {
 	{ "a URI", 6, 4 }, { "an e-mail address", 1, 4 }, { "no tag", 0, 4 }, { "an IP of 5 octets", WIRE_TAG_IP, 5 },
 	{ "an empty IP", WIRE_TAG_IP, 0 }, { "an empty DNS name", WIRE_TAG_DNS, 0 }, { "DNS of 254 octets", WIRE_TAG_DNS, 254 },
@@ -304,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_every_message_survives_the_way_there_and_back),
 		cmocka_unit_test(test_every_message_is_refused_when_cut_or_longer),
 		cmocka_unit_test(test_refuses_an_issue_out_of_bounds),
+		cmocka_unit_test(test_an_issue_names_whole_serials_and_key_identifiers),
 		cmocka_unit_test(test_an_issue_carries_only_dns_and_ip_names),
 		cmocka_unit_test(test_every_reason_has_a_code_and_a_text),
 	};
