@@ -59,7 +59,8 @@ static struct err ask_page(const struct api_request *r, struct buf *out)
 
 static struct err ask_token_revoke(const struct api_request *r, struct buf *out)
 {
-	return wire_subject_put(out, &(struct wire_subject){ .id = r->id, .subject = bytes_str(path_tail(r)) });
+	return wire_subject_put(out, &(struct wire_subject){ .id = r->id, .subject = bytes_str(path_tail(r)),
+							     .by = bytes_str(r->by) });
 }
 
 static struct err ask_certs(const struct api_request *r, struct buf *out)
@@ -102,7 +103,7 @@ static struct err ask_revoke(const struct api_request *r, struct buf *out)
 static struct err ask_unban(const struct api_request *r, struct buf *out)
 {
 	const char *kind = r->param(r->param_ctx, "kind"), *subject = r->param(r->param_ctx, "subject");
-	struct wire_subject m = { .id = r->id };
+	struct wire_subject m = { .id = r->id, .by = bytes_str(r->by) };
 
 	if (kind == NULL || subject == NULL || subject[0] == '\0')
 		FAIL(ERR_INVALID_ARGUMENT, "admin: kind and subject are needed");

@@ -75,12 +75,11 @@ struct err field_limit(const struct api_request *r, uint32_t *out)
 	return OK;
 }
 
-static const char *const ban_kinds[] = { "", "spiffe_id", "key", "caller", "node" };
 
 struct err field_ban_kind(struct bytes name, uint8_t *out)
 {
-	for (uint8_t i = 1; i < ARRAY_LEN(ban_kinds); i++) {
-		if (!bytes_is(name, ban_kinds[i])) continue;
+	for (uint8_t i = 1; i < WIRE_BAN_KIND_COUNT; i++) {
+		if (!bytes_is(name, wire_ban_kinds[i])) continue;
 		*out = i;
 		return OK;
 	}
@@ -89,7 +88,7 @@ struct err field_ban_kind(struct bytes name, uint8_t *out)
 
 const char *field_ban_name(uint8_t kind)
 {
-	return kind < ARRAY_LEN(ban_kinds) ? ban_kinds[kind] : "";
+	return kind < WIRE_BAN_KIND_COUNT ? wire_ban_kinds[kind] : "";
 }
 
 json_t *field_hex(struct bytes v)
@@ -113,10 +112,8 @@ static struct err choose(struct bytes name, const char *const *names, size_t cou
 
 struct err field_revoke_kind(struct bytes name, uint8_t *out)
 {
-	static const char *const kinds[] = { "", "serial", "spiffe_id", "key", "rule", "caller" };
-
-	if (choose(name, kinds, ARRAY_LEN(kinds), out).code == ERR_OK) return OK;
-	FAIL(ERR_INVALID_ARGUMENT, "admin: kind must be serial, spiffe_id, key, rule or caller");
+	if (choose(name, wire_revoke_kinds, REVOKE_KIND_COUNT, out).code == ERR_OK) return OK;
+	FAIL(ERR_INVALID_ARGUMENT, "admin: kind must be serial, spiffe_id, key, rule, caller, node or ca_key");
 }
 
 static const char *const reasons[] = { "unspecified", "keyCompromise", "cACompromise", "affiliationChanged", "superseded",

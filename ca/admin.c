@@ -200,6 +200,18 @@ static struct err on_token_revoke(void *self, struct chan_msg *msg)
 
 /* ---- bans: in memory before the write is queued, so that nobody slips through while it is under way ---- */
 
+static struct err tell_ban(struct store_batch *batch, const char *what, const struct store_ban *ban)
+{
+	struct store_event ev = { .time = clock_wall() };
+
+	(void)snprintf(ev.what, sizeof(ev.what), "%s", what);
+	(void)snprintf(ev.by, sizeof(ev.by), "%s", ban->by);
+	(void)snprintf(ev.subject, sizeof(ev.subject), "%s", ban->subject);
+	(void)snprintf(ev.detail, sizeof(ev.detail), "%s%s%s", wire_ban_kinds[ban->kind], ban->reason[0] != '\0' ? ": " : "",
+		       ban->reason);
+	return store_batch_event(batch, &ev);
+}
+
 static struct err ban_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
 	struct store_ban ban = { .kind = (enum store_ban_kind)job->ban.kind, .since = job->now };
@@ -213,7 +225,7 @@ static struct err ban_apply(struct keeper *k, struct job *job, struct store_batc
 	text_of(job->ban.reason, ban.reason, sizeof(ban.reason));
 	text_of(job->ban.by, ban.by, sizeof(ban.by));
 	job->result = store_batch_ban_add(batch, &ban);
-	return OK;
+	return job->result.code == ERR_OK ? tell_ban(batch, "ban_added", &ban) : OK;
 }
 
 static void ban_answer(struct keeper *k, struct job *job)
@@ -257,12 +269,13 @@ static struct err on_ban_add(void *self, struct chan_msg *msg)
 
 static struct err unban_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
-	char subject[STORE_TEXT_MAX + 1];
+	struct store_ban ban = { .kind = (enum store_ban_kind)job->subject.kind };
 
 	(void)k;
-	text_of(job->subject.subject, subject, sizeof(subject));
-	job->result = store_batch_ban_remove(batch, (enum store_ban_kind)job->subject.kind, subject);
-	return OK;
+	text_of(job->subject.subject, ban.subject, sizeof(ban.subject));
+	text_of(job->subject.by, ban.by, sizeof(ban.by));
+	job->result = store_batch_ban_remove(batch, ban.kind, ban.subject);
+	return job->result.code == ERR_OK ? tell_ban(batch, "ban_removed", &ban) : OK;
 }
 
 static void unban_answer(struct keeper *k, struct job *job)
@@ -270,7 +283,7 @@ static void unban_answer(struct keeper *k, struct job *job)
 	if (job->result.code == ERR_OK) {
 		bans_remove(k->bans, (enum store_ban_kind)job->subject.kind, job->subject.subject);
 		log_event(k->log, LOG_INFO, "ban_removed", F_INT("kind", job->subject.kind),
-		          F_BYTES("subject", job->subject.subject));
+		          F_BYTES("subject", job->subject.subject), F_BYTES("by", job->subject.by));
 	}
 	metric_set(k->metrics, M_BANS, bans_count(k->bans));
 	admin_answer(job, job->result, BYTES_NONE);

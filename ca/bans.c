@@ -168,7 +168,6 @@ struct err bans_subject_check(enum store_ban_kind kind, struct bytes subject)
 {
 	if (subject.len == 0 || subject.len > STORE_TEXT_MAX || bytes_has_nul(subject))
 		FAIL(ERR_INVALID_ARGUMENT, "keeper: a ban's subject is empty, too long, or has a NUL");
-	if (kind == STORE_BAN_NODE_KEY) FAIL(ERR_INVALID_ARGUMENT, "keeper: a ban that only follows from another");
 	if (kind == STORE_BAN_SPIFFE_ID) return spiffe_id_parse(subject, NULL, NULL);
 	if (kind == STORE_BAN_NODE && subject.len > STORE_NODE_MAX)
 		FAIL(ERR_INVALID_ARGUMENT, "keeper: a node's name has at most 253 bytes");

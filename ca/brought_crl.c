@@ -25,8 +25,8 @@ struct judging {
 
 static struct err refuse(struct judging *j, const char *what, const char *remedy)
 {
-	(void)snprintf(j->report->problem, sizeof(j->report->problem), "%s: list %u: %s; %s", ca_file_name(CA_FILE_CRL), j->number, what,
-	               remedy);
+	(void)snprintf(j->report->problem, sizeof(j->report->problem), "%s: list %u: %s; %s", ca_file_name(CA_FILE_CRL),
+		       j->number, what, remedy);
 	FAIL(ERR_INVALID_ARGUMENT, "ca: the revocation lists that were brought cannot be used");
 }
 
@@ -77,7 +77,9 @@ static struct err find_issuer(struct judging *j, struct brought_crl *list)
 		list->of_signer = i == 0;
 		return key_id_of(&ca, list->issuer);
 	}
-	if (named) return refuse(j, "its signature is not by the key of the CA that it names", "take the list that this CA has issued");
+	if (named)
+		return refuse(j, "its signature is not by the key of the CA that it names",
+			      "take the list that this CA has issued");
 	return refuse(j, "no CA of the chain and no root has issued it", "leave it out, or bring the CA that has");
 }
 
@@ -123,7 +125,8 @@ static void check_times(struct judging *j, const struct crl *crl)
 	char when[CLOCK_TEXT_MAX];
 
 	clock_text(crl->next_update, when);
-	if (crl->next_update <= j->o->now) warn(j, "it ended on %s: verifiers refuse certificates of its issuer until there is a new one", when);
+	if (crl->next_update <= j->o->now)
+		warn(j, "it ended on %s: verifiers refuse certificates of its issuer until there is a new one", when);
 	clock_text(crl->this_update, when);
 	if (crl->this_update > j->o->now) warn(j, "it begins on %s only", when);
 }
@@ -158,7 +161,8 @@ static struct err take_all(struct judging *j, struct bytes pem)
 
 		if (e.code == ERR_NOT_FOUND) return OK;
 		if (e.code != ERR_OK) return refuse(j, "it is no well-formed PEM", "write it anew: openssl crl -in FILE");
-		if (strcmp(label, "X509 CRL") != 0) return refuse(j, "a PEM block that is no revocation list", "leave only X509 CRL blocks");
+		if (strcmp(label, "X509 CRL") != 0)
+			return refuse(j, "a PEM block that is no revocation list", "leave only X509 CRL blocks");
 		if (j->number > BROUGHT_CRLS_MAX) return refuse(j, "more than 16 lists", "leave out those of other CAs");
 		TRY(take_list(j, BYTES(j->b->der.data + before, j->b->der.len - before)));
 	}

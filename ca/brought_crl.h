@@ -1,5 +1,6 @@
-/* brought_crl.h: revocation lists that the operator brings (ca-crl.pem): of the CAs above, and maybe of the signing key itself, from
- * before Signet had it.  Pure: no I/O, no clock; the same code judges in the keeper and in `signet ca check`.  Any thread. */
+/* brought_crl.h: revocation lists that the operator brings (ca-crl.pem): of the CAs above, and maybe of the signing key itself,
+ * from before Signet had it.  Pure: no I/O, no clock; the same code judges in the keeper and in `signet ca check`.  Any thread.
+ */
 #ifndef SIGNET_CA_BROUGHT_CRL_H
 #define SIGNET_CA_BROUGHT_CRL_H
 
@@ -26,8 +27,8 @@ struct brought_crls {
 	bool revokes_ca;           /* one of the CAs is on the list of its issuer */
 };
 
-/* INVALID_ARGUMENT: report->problem says which list, what is wrong, what to do.  A file without a list gives none (count 0): so lists
- * are cleared. */
+/* INVALID_ARGUMENT: report->problem says which list, what is wrong, what to do.  A file without a list gives none (count 0): so
+ * lists are cleared. */
 struct err brought_crls_check(struct bytes pem, const struct brought_crl_options *o, struct brought_report *report,
                               struct brought_crls **out);
 void brought_crls_free(struct brought_crls *b); /* NULL is allowed */

@@ -1,4 +1,5 @@
-/* crl_brought.c: revocation lists that the operator brings, in the keeper: judged against the CA in use, kept over a restart, asked. */
+/* crl_brought.c: revocation lists that the operator brings, in the keeper: judged against the CA in use, kept over a restart,
+ * asked. */
 #include <string.h>
 #include <sys/mman.h>
 
@@ -38,8 +39,9 @@ static void tell_older(struct keeper *k, const struct brought_crls *fresh)
 		const struct brought_crl *old = brought_crls_of(k->crls->brought, fresh->items[i].issuer);
 
 		if (old != NULL && fresh->items[i].crl.this_update < old->crl.this_update)
-			log_event(k->log, LOG_WARN, "crl_older", F_INT("list", i + 1), F_INT("this_update", fresh->items[i].crl.this_update),
-			          F_INT("before", old->crl.this_update), F_STR("note", "it takes the place of a newer one"));
+			log_event(k->log, LOG_WARN, "crl_older", F_INT("list", i + 1),
+				  F_INT("this_update", fresh->items[i].crl.this_update), F_INT("before", old->crl.this_update),
+				  F_STR("note", "it takes the place of a newer one"));
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "ca/crl_issue.h"
 #include "ca/lint.h"
 #include "policy/policy.h"
+#include "storage/node.h"
 #include "storage/revoke.h"
 
 struct names {
@@ -15,10 +16,10 @@ struct names {
 
 /* ---- main thread: may it be issued? ---- */
 
-static bool banned(struct keeper *k, const struct job *job)
+static bool banned(struct keeper *k, const struct job *job, struct bytes node)
 {
 	struct bans_question q = { .spiffe_id = job->issue.spiffe_id, .caller = job->issue.caller,
-				   .own_id = job->issue.own_id, .node = job->issue.node, .key_hash = job->record.key_hash };
+				   .own_id = job->issue.own_id, .node = node, .key_hash = job->record.key_hash };
 
 	if (job->issue.evidence == STORE_BY_MTLS) q.peer_hash = job->issue.evidence_hash;
 	return bans_hit(k->bans, &q);
@@ -51,7 +52,7 @@ static enum keeper_reason check(struct keeper *k, struct job *job, const struct 
 	if (serving) return REASON_NONE;
 	reason = limits_check(k->limits, &job->issue, key);
 	if (reason != REASON_NONE) return reason;
-	if (banned(k, job)) return REASON_BANNED;
+	if (banned(k, job, job->issue.node)) return REASON_BANNED;
 	return job->issue.evidence == STORE_BY_JOIN_TOKEN ? check_token(k, job) : REASON_NONE;
 }
 
@@ -69,7 +70,6 @@ static void fill_record(struct keeper *k, struct job *job, bool serving)
 	r->caller = job->issue.caller;
 	r->rule = job->issue.rule;
 	r->issuer = bytes_str(POLICY_ISSUER_DEFAULT);
-	r->node = job->issue.node;
 	r->evidence = serving ? STORE_BY_DAEMON : (enum store_evidence)job->issue.evidence;
 	memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
 	r->root_seq = roots_seq(k->roots);
@@ -188,19 +188,45 @@ static struct err check_peer(struct keeper *k, struct job *job, struct store_bat
 	return OK;
 }
 
+/* What is renewed comes from where it was obtained: the new record inherits the node, and a ban of it holds through all
+ * renewals. */
+static struct err node_of(const struct job *job, struct store_batch *batch, char text[STORE_NODE_MAX + 1], struct bytes *node)
+{
+	struct err e;
+
+	*node = job->issue.node;
+	if (job->issue.peer_count == 0) return OK;
+	e = store_batch_node(batch, job->issue.peers[0].serial, text);
+	if (e.code == ERR_OK) *node = bytes_str(text);
+	return e.code == ERR_NOT_FOUND ? OK : e;
+}
+
+static struct err append(struct job *job, struct store_batch *batch, struct bytes node)
+{
+	struct err e;
+
+	job->record.node = node;
+	e = store_batch_append(batch, &job->record);
+	job->record.node = BYTES_NONE; /* what was inherited lives no longer than this batch */
+	return e;
+}
+
 /* A ban that came while this one was being signed holds too: it is in memory before its own write is in the queue. */
 static struct err issue_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
 	bool serving = job->record.evidence == STORE_BY_DAEMON;
+	char text[STORE_NODE_MAX + 1];
+	struct bytes node;
 	struct err e;
 
-	if (!serving && banned(k, job)) job->reason = REASON_BANNED;
+	TRY(node_of(job, batch, text, &node));
+	if (!serving && banned(k, job, node)) job->reason = REASON_BANNED;
 	TRY(check_peer(k, job, batch));
 	if (job->reason != REASON_NONE || job->again) return OK;
 	job->reason = seal(k, job);
 	if (job->reason == REASON_NONE) job->reason = spend(job, batch);
 	if (job->reason != REASON_NONE || job->again) return OK;
-	e = store_batch_append(batch, &job->record);
+	e = append(job, batch, node);
 	/* Spent for a record that cannot be written, the token would be the next record's: then nothing of the batch may be. */
 	if (e.code == ERR_INVALID_ARGUMENT && job->record.evidence == STORE_BY_JOIN_TOKEN)
 		FAIL(ERR_INTERNAL, "keeper: a token was spent for a record that cannot be written");

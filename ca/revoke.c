@@ -1,5 +1,6 @@
 #include "ca/revoke.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,6 +8,7 @@
 #include "ca/crl_issue.h"
 #include "ca/idset.h"
 #include "csr/cert.h"
+#include "storage/event.h"
 
 #define SLICE 1024          /* revocations of one transaction; ours: other certificates wait for it some 10 ms */
 #define PAGE 1000           /* records of one look-up; ca/wire_admin.c */
@@ -31,6 +33,16 @@ void revocation_free(struct revocation *r)
 	free(r);
 }
 
+/* Whose CRL will name it: the certificate says which key signed it. */
+static void issuer_of(const struct store_record *record, uint8_t out[STORE_KEY_ID_LEN])
+{
+	struct cert cert;
+
+	memset(out, 0, STORE_KEY_ID_LEN);
+	if (cert_parse(record->cert, &cert).code != ERR_OK || cert.aki.len != STORE_KEY_ID_LEN) return;
+	memcpy(out, cert.aki.data, STORE_KEY_ID_LEN);
+}
+
 /* ---- which records ---- */
 
 /* Renewals come after what they renew, so one walk in order finds a caller's certificates and all that came of them. */
@@ -45,6 +57,7 @@ static struct err of_caller(struct revocation *r, const struct store_record *rec
 static struct err matches(struct revocation *r, const struct store_record *record, bool *hit)
 {
 	struct bytes wanted = BYTES(r->wanted, r->wanted_len);
+	uint8_t issuer[STORE_KEY_ID_LEN];
 
 	*hit = false;
 	switch ((enum wire_revoke_kind)r->ask.kind) {
@@ -53,6 +66,12 @@ static struct err matches(struct revocation *r, const struct store_record *recor
 	case REVOKE_KEY: *hit = bytes_equal(BYTES(record->key_hash, STORE_HASH_LEN), wanted); break;
 	case REVOKE_RULE: *hit = bytes_equal(record->rule, r->ask.subject); break;
 	case REVOKE_CALLER: return of_caller(r, record, hit);
+	case REVOKE_NODE: *hit = bytes_equal(record->node, r->ask.subject); break; /* renewals inherit it */
+	case REVOKE_CA_KEY:
+		issuer_of(record, issuer);
+		*hit = bytes_equal(BYTES(issuer, sizeof(issuer)), wanted);
+		break;
+	case REVOKE_KIND_COUNT: break;
 	}
 	return OK;
 }
@@ -62,7 +81,8 @@ static struct err unhex(struct revocation *r, size_t min, size_t max)
 	size_t n = r->ask.subject.len / 2;
 
 	if (n < min || n > max || bytes_unhex(r->ask.subject, r->wanted).code != ERR_OK)
-		FAIL(ERR_INVALID_ARGUMENT, "keeper: a serial number is 1 to 20 octets in hex, a key's hash 32");
+		FAIL(ERR_INVALID_ARGUMENT,
+		     "keeper: a serial number is 1 to 20 octets in hex, a key's hash 32, a CA's key identifier 20");
 	r->wanted_len = n;
 	return OK;
 }
@@ -74,6 +94,7 @@ static struct err check(struct revocation *r)
 		FAIL(ERR_INVALID_ARGUMENT, "keeper: not a reason for which a certificate is revoked");
 	if (r->ask.kind == REVOKE_SERIAL) return unhex(r, 1, STORE_SERIAL_MAX);
 	if (r->ask.kind == REVOKE_KEY) return unhex(r, STORE_HASH_LEN, STORE_HASH_LEN);
+	if (r->ask.kind == REVOKE_CA_KEY) return unhex(r, STORE_KEY_ID_LEN, STORE_KEY_ID_LEN);
 	return OK;
 }
 
@@ -181,16 +202,6 @@ static bool search(struct keeper *k, struct job *job)
 
 /* ---- the commit thread's part ---- */
 
-/* Whose CRL will name it: the certificate says which key signed it. */
-static void issuer_of(const struct store_record *record, uint8_t out[STORE_KEY_ID_LEN])
-{
-	struct cert cert;
-
-	memset(out, 0, STORE_KEY_ID_LEN);
-	if (cert_parse(record->cert, &cert).code != ERR_OK || cert.aki.len != STORE_KEY_ID_LEN) return;
-	memcpy(out, cert.aki.data, STORE_KEY_ID_LEN);
-}
-
 static struct err revoke_record(struct job *job, struct store_batch *batch, const struct store_record *record)
 {
 	struct revocation *r = job->revocation;
@@ -241,6 +252,19 @@ static struct err revoke_unseen(struct job *job, struct store_batch *batch)
 	return OK;
 }
 
+/* Of many it is in the last transaction. */
+static struct err tell(const struct job *job, struct store_batch *batch)
+{
+	const struct revocation *r = job->revocation;
+	struct store_event ev = { .time = job->now, .what = "certs_revoked" };
+
+	(void)snprintf(ev.by, sizeof(ev.by), "%.*s", (int)r->ask.by.len, (const char *)r->ask.by.data);
+	(void)snprintf(ev.subject, sizeof(ev.subject), "%.*s", (int)r->ask.subject.len, (const char *)r->ask.subject.data);
+	(void)snprintf(ev.detail, sizeof(ev.detail), "%s: %llu certificates, reason %u", wire_revoke_kinds[r->ask.kind],
+	               (unsigned long long)r->result.revoked, r->ask.reason);
+	return store_batch_event(batch, &ev);
+}
+
 /* What cannot be read or written fails this job; the engine's own failures fail the batch. */
 static struct err revoke_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
@@ -250,6 +274,7 @@ static struct err revoke_apply(struct keeper *k, struct job *job, struct store_b
 	(void)k;
 	job->more = e.code == ERR_OK && r->done < r->found.len;
 	if (e.code == ERR_OK && !job->more) e = revoke_unseen(job, batch);
+	if (e.code == ERR_OK && !job->more && r->result.revoked > 0) e = tell(job, batch);
 	if (e.code != ERR_DATA_LOSS && e.code != ERR_RESOURCE_EXHAUSTED && e.code != ERR_INVALID_ARGUMENT) return e;
 	job->result = e;
 	return OK;
@@ -257,13 +282,12 @@ static struct err revoke_apply(struct keeper *k, struct job *job, struct store_b
 
 static void revoke_answer(struct keeper *k, struct job *job)
 {
-	static const char *const kinds[] = { "", "serial", "spiffe_id", "key", "rule", "caller" };
 	const struct revocation *r = job->revocation;
 
 	if (job->result.code == ERR_OK)
-		log_event(k->log, LOG_INFO, "certs_revoked", F_STR("kind", kinds[r->ask.kind]), F_BYTES("subject", r->ask.subject),
-		          F_INT("reason", r->ask.reason), F_INT("matched", r->result.matched),
-		          F_INT("revoked", r->result.revoked), F_BYTES("by", r->ask.by));
+		log_event(k->log, LOG_INFO, "certs_revoked", F_STR("kind", wire_revoke_kinds[r->ask.kind]),
+			  F_BYTES("subject", r->ask.subject), F_INT("reason", r->ask.reason),
+			  F_INT("matched", r->result.matched), F_INT("revoked", r->result.revoked), F_BYTES("by", r->ask.by));
 	if (r->result.revoked > 0) crls_want(k);
 	answer(job, job->result);
 }

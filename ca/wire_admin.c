@@ -32,10 +32,14 @@ static const struct wire_field cursor_fields[] = {
 	WIRE_FIELD(wire_cursor, cursor, BYTES, 0, WIRE_CURSOR_MAX),
 	WIRE_FIELD(wire_cursor, limit, U32, 1, LIMIT_MAX),
 };
+const char *const wire_revoke_kinds[REVOKE_KIND_COUNT] = { "", "serial", "spiffe_id", "key", "rule", "caller", "node", "ca_key" };
+const char *const wire_ban_kinds[WIRE_BAN_KIND_COUNT] = { "", "spiffe_id", "key", "caller", "node" };
+
 static const struct wire_field subject_fields[] = {
 	WIRE_FIELD(wire_subject, id, U64, 0, 0),
 	WIRE_FIELD(wire_subject, kind, U8, 0, STORE_BAN_NODE),
 	WIRE_FIELD(wire_subject, subject, TEXT, 1, STORE_TEXT_MAX),
+	WIRE_FIELD(wire_subject, by, TEXT, 1, STORE_BY_MAX),
 };
 static const struct wire_field ban_fields[] = {
 	WIRE_FIELD(wire_ban, id, U64, 0, 0),
@@ -47,7 +51,7 @@ static const struct wire_field ban_fields[] = {
 };
 static const struct wire_field revoke_fields[] = {
 	WIRE_FIELD(wire_revoke, id, U64, 0, 0),
-	WIRE_FIELD(wire_revoke, kind, U8, REVOKE_SERIAL, REVOKE_CALLER),
+	WIRE_FIELD(wire_revoke, kind, U8, REVOKE_SERIAL, REVOKE_KIND_COUNT - 1),
 	WIRE_FIELD(wire_revoke, reason, U8, 0, STORE_REASON_MAX),
 	WIRE_FIELD(wire_revoke, dry_run, BOOL, 0, 0),
 	WIRE_FIELD(wire_revoke, subject, TEXT, 1, STORE_TEXT_MAX),

@@ -26,7 +26,7 @@ struct wire_cursor { uint64_t id; struct bytes cursor; uint32_t limit; }; /* TOK
 struct err wire_cursor_put(struct buf *out, const struct wire_cursor *m);
 struct err wire_cursor_take(struct bytes in, struct wire_cursor *m);
 
-struct wire_subject { uint64_t id; uint8_t kind; struct bytes subject; }; /* TOKEN_REVOKE (kind 0), BAN_REMOVE */
+struct wire_subject { uint64_t id; uint8_t kind; struct bytes subject, by; }; /* TOKEN_REVOKE (kind 0), BAN_REMOVE */
 struct err wire_subject_put(struct buf *out, const struct wire_subject *m);
 struct err wire_subject_take(struct bytes in, struct wire_subject *m);
 
@@ -37,8 +37,15 @@ struct err wire_ban_take(struct bytes *in, struct wire_ban *m); /* takes one fro
 enum wire_revoke_kind { /* which certificates, among those that have not ended */
 	REVOKE_SERIAL = 1, REVOKE_SPIFFE_ID = 2, REVOKE_KEY = 3, REVOKE_RULE = 4,
 	REVOKE_CALLER = 5, /* what this caller obtained, and what was renewed with that */
+	REVOKE_NODE = 6,   /* what was obtained on this node, and what was renewed with that */
+	REVOKE_CA_KEY = 7, /* what this key signed: its key identifier in hex */
+	REVOKE_KIND_COUNT
 };
-struct wire_revoke { /* CERT_REVOKE; subject: serial and key as hex */
+/* What the API calls them, by number; "" for 0. */
+extern const char *const wire_revoke_kinds[REVOKE_KIND_COUNT];
+#define WIRE_BAN_KIND_COUNT (STORE_BAN_NODE + 1)
+extern const char *const wire_ban_kinds[WIRE_BAN_KIND_COUNT];
+struct wire_revoke { /* CERT_REVOKE; subject: serial, key and CA key as hex */
 	uint64_t id;
 	uint8_t kind, reason;      /* reason: CRLReason */
 	bool dry_run;              /* count, change nothing */

@@ -54,7 +54,7 @@ static const struct wire_field event_fields[] = {
 	EVENT(what, CSTR, 1, STORE_EVENT_WHAT_MAX),
 	EVENT(by, CSTR, 0, STORE_BY_MAX),
 	EVENT(subject, CSTR, 0, STORE_TEXT_MAX),
-	EVENT(detail, CSTR, 0, STORE_WHY_MAX),
+	EVENT(detail, CSTR, 0, STORE_EVENT_DETAIL_MAX),
 };
 static const struct wire_field limit_fields[] = {
 	WIRE_FIELD(wire_limit, name, TEXT, 1, 64),

@@ -192,8 +192,10 @@ const struct cli_command cli_commands[] = {
 	{ "cert", "revoke", "KIND SUBJECT", 2, 2, revoke_options, run_cert_revoke, "revoke certificates before they end",
 	  "Revokes every certificate of a subject that has not ended.  From the next request on\n"
 	  "it authenticates nobody here.  KIND is serial (hex), spiffe_id, key (hex SHA-256 of the\n"
-	  "public key, as `signet cert show` prints it), rule (a rule of policy by its name) or\n"
-	  "caller (as the records name it: what it obtained, and what was renewed with that).\n\n"
+	  "public key, as `signet cert show` prints it), rule (a rule of policy by its name),\n"
+	  "caller (as the records name it: what it obtained, and what was renewed with that), node\n"
+	  "(what was obtained by tokens bound to it, and renewed with that) or ca_key (the key id of\n"
+	  "a CA, as `signet root status` prints it: all that it signed).\n\n"
 	  "A subject that may still ask gets a new certificate when it asks by other means, with\n"
 	  "a token for example: --ban stops that too.  It works in steps of 1024 certificates: if\n"
 	  "it fails half-way, give the command again.\n",
@@ -206,7 +208,7 @@ const struct cli_command cli_commands[] = {
 	  "that is out stays valid until it ends, or until `signet cert revoke`.  KIND is\n"
 	  "spiffe_id (SUBJECT is the ID), key (hex SHA-256 of the public key, as `signet cert\n"
 	  "show` prints it), caller (as the records name it) or node (the Kubernetes node that a\n"
-	  "token is bound to).\n",
+	  "token is bound to; what was renewed with such a certificate counts as well).\n",
 	  "signet identity ban spiffe_id spiffe://example.org/vm/db1 --reason 'stolen laptop'\n"
 	  "signet identity ban key 9f86d081884c7d65... --reason 'key in a public repository'" },
 	{ "identity", "unban", "KIND SUBJECT", 2, 2, NULL, run_identity_unban, "take a ban back",
@@ -240,7 +242,7 @@ const struct cli_command cli_commands[] = {
 	  "Says that certificates under a signing key that signs no more (signet root status) are\n"
 	  "not to be relied on: they may still be renewed, the key can never sign again, and the\n"
 	  "metric signet_tainted_certificates counts those that are left.  To end them at once:\n"
-	  "signet cert revoke ca-key KEY-ID.\n",
+	  "signet cert revoke ca_key KEY-ID.\n",
 	  "signet ca taint 2d2d64814149dbd6ee692d56b54f1339cb51a023" },
 	{ "ca", "untaint", "KEY-ID", 1, 1, NULL, run_ca_untaint, "take a taint back",
 	  "The key may sign again, if it is of a root that can.\n", "signet ca untaint 2d2d64814149dbd6ee692d56b54f1339cb51a023" },

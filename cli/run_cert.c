@@ -190,6 +190,8 @@ static void print_record(const struct cli *c, const json_t *r)
 		      { "evidence", "evidence" },
 		      { "rule", "rule" },
 		      { "issuer", "issuer" },
+		      { "node", "node" },
+		      { "request id", "request_id" },
 		      { "key hash", "key_hash" } };
 	char when[TEXT_TIME_MAX];
 	int64_t issued = 0;

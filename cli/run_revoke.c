@@ -17,9 +17,21 @@ struct revoke {
 	char digits[CLI_SERIAL_DIGITS_MAX + 1];
 };
 
+static const char *kind_of(const char *text)
+{
+	if (strcmp(text, "spiffe-id") == 0) return "spiffe_id";
+	if (strcmp(text, "ca-key") == 0) return "ca_key";
+	return text;
+}
+
+static bool is_hex(const char *text, size_t digits)
+{
+	return strlen(text) == digits && strspn(text, "0123456789abcdef") == digits;
+}
+
 static enum cli_exit subject_of(const struct cli *c, struct revoke *r)
 {
-	r->kind = strcmp(c->args[0], "spiffe-id") == 0 ? "spiffe_id" : c->args[0];
+	r->kind = kind_of(c->args[0]);
 	r->subject = c->args[1];
 	if (strcmp(r->kind, "serial") == 0) {
 		if (!cli_serial_digits(r->subject, r->digits))
@@ -33,11 +45,15 @@ static enum cli_exit subject_of(const struct cli *c, struct revoke *r)
 		                r->subject);
 	}
 	if (strcmp(r->kind, "key") == 0) {
-		if (strlen(r->subject) == 64 && strspn(r->subject, "0123456789abcdef") == 64) return CLI_OK;
+		if (is_hex(r->subject, 64)) return CLI_OK;
 		return cli_fail(c, CLI_USAGE, "a key is named by 64 lower-case hex digits: key_hash of `signet cert show`");
 	}
-	if (strcmp(r->kind, "rule") == 0 || strcmp(r->kind, "caller") == 0) return CLI_OK;
-	return cli_fail(c, CLI_USAGE, "KIND is serial, spiffe_id, key, rule or caller, not %s", r->kind);
+	if (strcmp(r->kind, "ca_key") == 0) {
+		if (is_hex(r->subject, 40)) return CLI_OK;
+		return cli_fail(c, CLI_USAGE, "a CA's key is named by 40 lower-case hex digits: key id of `signet root status`");
+	}
+	if (strcmp(r->kind, "rule") == 0 || strcmp(r->kind, "caller") == 0 || strcmp(r->kind, "node") == 0) return CLI_OK;
+	return cli_fail(c, CLI_USAGE, "KIND is serial, spiffe_id, key, rule, caller, node or ca_key, not %s", r->kind);
 }
 
 static enum cli_exit ban(struct cli *c, const char *kind, const char *subject)
@@ -71,6 +87,9 @@ static enum cli_exit ban_first(struct cli *c, const struct revoke *r)
 	if (cli_value(c, "ban") == NULL) return CLI_OK;
 	if (strcmp(r->kind, "rule") == 0)
 		return cli_fail(c, CLI_USAGE, "--ban: a rule is not banned; take it out of the configuration, or let it deny");
+	if (strcmp(r->kind, "ca_key") == 0)
+		return cli_fail(c, CLI_USAGE,
+				"--ban: a CA's key is not banned; let another sign (signet root activate, ca import)");
 	if (cli_value(c, "dry-run") != NULL) return CLI_OK;
 	return strcmp(r->kind, "serial") == 0 ? ban_by_serial(c, r) : ban(c, r->kind, r->subject);
 }

@@ -86,7 +86,9 @@ static struct err read_extension(const struct x509_extension *e, struct crl *crl
 {
 	if (bytes_equal(e->oid, OID(OID_NUMBER))) return read_number(e->value, crl);
 	if (bytes_equal(e->oid, OID(OID_AKI))) return read_aki(e->value, crl);
-	if (e->critical) FAIL(ERR_INVALID_ARGUMENT, "crl: a critical extension that is not known (a delta, indirect or partitioned list?)");
+	if (e->critical)
+		FAIL(ERR_INVALID_ARGUMENT,
+		     "crl: a critical extension that is not known (a delta, indirect or partitioned list?)");
 	return OK;
 }
 
@@ -140,7 +142,8 @@ static struct err read_tbs(struct bytes tbs, struct crl *crl)
 	TRY(der_take_time(&tbs, &crl->this_update));
 	TRY(der_take_time(&tbs, &crl->next_update));
 	TRY(der_take_optional(&tbs, DER_SEQUENCE, &present, &crl->revoked));
-	if (present && crl->revoked.len == 0) FAIL(ERR_INVALID_ARGUMENT, "crl: an empty list of entries"); /* s5.1.2.6: MUST be absent */
+	if (present && crl->revoked.len == 0)
+		FAIL(ERR_INVALID_ARGUMENT, "crl: an empty list of entries"); /* s5.1.2.6: MUST be absent */
 	TRY(read_extensions(&tbs, crl));
 	TRY(der_end(&tbs));
 	return count_entries(crl);

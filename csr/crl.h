@@ -1,7 +1,7 @@
 /* crl.h: read a certificate revocation list (RFC 5280 s5) that somebody else issued.
  *
- * Strict DER, no signature check, no I/O.  All views borrow `der`.  Lists for one issuer only: a critical extension that this reader
- * does not know (delta lists, indirect ones, partitions) refuses the list, because what it means would be lost. */
+ * Strict DER, no signature check, no I/O.  All views borrow `der`.  Lists for one issuer only: a critical extension that this
+ * reader does not know (delta lists, indirect ones, partitions) refuses the list, because what it means would be lost. */
 #ifndef SIGNET_CSR_CRL_H
 #define SIGNET_CSR_CRL_H
 
@@ -21,8 +21,8 @@ struct crl {
 	struct bytes revoked;     /* for crl_next() */
 	size_t count;             /* of entries */
 };
-/* INVALID_ARGUMENT: malformed, trailing bytes, no nextUpdate (s5.1.2.5: "MUST include"), an unknown critical extension of the list or of
- * an entry, an extension twice, an unknown reason. */
+/* INVALID_ARGUMENT: malformed, trailing bytes, no nextUpdate (s5.1.2.5: "MUST include"), an unknown critical extension of the
+ * list or of an entry, an extension twice, an unknown reason. */
 struct err crl_parse(struct bytes der, struct crl *out);
 
 struct crl_revoked {

@@ -141,7 +141,7 @@ struct err store_batch_append(struct store_batch *b, struct store_record *r)
 	}
 	TRY(batch_fail(b, change_end(b, at)));
 	b->next++;
-	return OK;
+	return store_node_put(b, r);
 }
 
 uint64_t store_batch_next(const struct store_batch *b)

@@ -6,6 +6,7 @@
 #include "storage/store.h"
 
 #define STORE_EVENT_WHAT_MAX 32
+#define STORE_EVENT_DETAIL_MAX (STORE_WHY_MAX + 64)
 #define STORE_EVENTS_MAX 65536 /* kept; the oldest goes when one more comes.  Ours */
 
 struct store_event {
@@ -14,7 +15,7 @@ struct store_event {
 	char what[STORE_EVENT_WHAT_MAX + 1]; /* "root_activated"; not empty */
 	char by[STORE_BY_MAX + 1];        /* "uid:1000", "signet" */
 	char subject[STORE_TEXT_MAX + 1];
-	char detail[STORE_WHY_MAX + 1];
+	char detail[STORE_EVENT_DETAIL_MAX + 1];
 };
 
 struct err store_batch_event(struct store_batch *b, const struct store_event *ev);

@@ -186,7 +186,7 @@ struct err store_token_decode(struct bytes raw, struct store_token *out)
 /* ---- bans ---- */
 static bool ban_ok(const struct store_ban *b)
 {
-	return b->kind >= STORE_BAN_SPIFFE_ID && b->kind <= STORE_BAN_NODE_KEY && b->subject[0] != '\0';
+	return b->kind >= STORE_BAN_SPIFFE_ID && b->kind <= STORE_BAN_NODE && b->subject[0] != '\0';
 }
 
 struct err store_ban_encode(const struct store_ban *b, struct buf *out)

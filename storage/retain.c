@@ -30,6 +30,7 @@ static struct err tile_drop(struct store_batch *b, uint64_t first, const uint8_t
 	store_key_u64(first / STORE_TILE, key);
 	TRY(store_change_put(b, DB_TILES, BYTES(key, sizeof(key)), BYTES(hashes, STORE_TILE * STORE_HASH_LEN)));
 	for (uint64_t i = 0; i < STORE_TILE; i++) {
+		TRY(store_node_drop(b, first + i));
 		store_key_u64(first + i, key);
 		TRY(store_change_delete(b, DB_RECORDS, BYTES(key, sizeof(key))));
 	}

@@ -106,7 +106,6 @@ struct err store_batch_token_expire(struct store_batch *b, int64_t before, size_
 /* Bans. */
 enum store_ban_kind {
 	STORE_BAN_SPIFFE_ID = 1, STORE_BAN_KEY = 2, STORE_BAN_CALLER = 3, STORE_BAN_NODE = 4,
-	STORE_BAN_NODE_KEY = 5, /* follows from one of a node: "HEX NODE", a key that was certified there */
 };
 struct store_ban {
 	enum store_ban_kind kind;

@@ -2,7 +2,7 @@
 import grpc
 import pytest
 
-from harness import Signet, certs_of, make_csr, make_key, san_uris
+from harness import Signet, certs_of, key_pem, make_csr, make_key, san_uris
 from tokens import Issuer
 
 CLUSTER = Issuer("https://issuer.example/cluster")
@@ -14,6 +14,9 @@ policy:
     match: {{ method: jwt, k8s.service_account: ztunnel }}
     spiffe_id: "spiffe://{{trust_domain}}/ns/{{k8s.namespace}}/sa/{{k8s.service_account}}"
     impersonate: [ "spiffe://example.org/ns/web/sa/*" ]
+  - name: renewal
+    match: {{ method: mtls }}
+    spiffe_id: "{{spiffe_id}}"
   - name: kubernetes
     match: {{ method: jwt }}
     spiffe_id: "spiffe://{{trust_domain}}/ns/{{k8s.namespace}}/sa/{{k8s.service_account}}"
@@ -58,6 +61,40 @@ def test_a_banned_node_gets_nothing_for_anybody(signet):
     assert ask(signet, "web:shop", "node-1") == BANNED
     signet.signet("identity", "unban", "node", "node-1")
     assert ask(signet, "web:shop", "node-1") == SHOP
+
+
+def renew(signet, key, chain):
+    """With the certificate that one has, a new one of a new key."""
+    new = make_key()
+    with signet.channel(key_pem(key), "".join(chain).encode()) as channel:
+        return new, signet.ask(make_csr(new, SHOP), channel=channel)
+
+
+def refusal(call, *args):
+    with pytest.raises(grpc.RpcError) as e:
+        call(*args)
+    return e.value.code(), e.value.details()
+
+
+def test_a_banned_node_renews_nothing_over_mtls_either(signet):
+    """Through any number of renewals; who came from elsewhere goes on."""
+    key, other = make_key(), make_key()
+    mine = key, signet.ask(make_csr(key, SHOP), token=token("web:shop", "node-2"))
+    theirs = other, signet.ask(make_csr(other, SHOP), token=token("web:shop", "node-3"))
+    for _ in range(3):
+        mine = renew(signet, *mine)
+    assert [r["node"] for r in (signet.record_of(certs_of(c[1][0])[0]) for c in (mine, theirs))] == ["node-2", "node-3"]
+    with signet.channel(key_pem(mine[0]), "".join(mine[1]).encode()) as channel:
+        signet.ask(make_csr(make_key(), SHOP), channel=channel)
+        signet.ban("node", "node-2")
+        assert refusal(lambda: signet.ask(make_csr(make_key(), SHOP), channel=channel)) == BANNED, "on an open connection"
+    assert refusal(renew, signet, *mine) == BANNED
+    renew(signet, *theirs)
+    signet.stop()
+    signet.start()
+    assert refusal(renew, signet, *mine) == BANNED
+    signet.unban("node", "node-2")
+    renew(signet, *mine)
 
 
 def test_a_banned_proxy_speaks_for_nobody_by_token_either(signet):

@@ -96,6 +96,37 @@ def test_by_identity_key_rule_and_caller(signet):
     assert matched["matched"] >= matched["revoked"] and matched["matched"] > 2
 
 
+def test_by_the_ca_s_key():
+    with Signet() as s:
+        one, other = Holder(s), Holder(s, ID + "-2")
+        s.signet("root", "prepare")
+        s.signet("root", "activate", "--force")
+        after = Holder(s, ID + "-3")
+        key_id = one.leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier.hex()
+        under = len([r for r in s.records() if x509.load_pem_x509_certificate(r["pem"].encode()).extensions.get_extension_for_class(
+            x509.AuthorityKeyIdentifier).value.key_identifier.hex() == key_id])  # the fronts' own included
+        dry = s.signet("cert", "revoke", "ca-key", key_id, "--reason", "cACompromise", "--dry-run").stdout
+        assert under > 2 and dry == f"would revoke {under} certificates\n"
+        r = s.signet("cert", "revoke", "ca_key", key_id, "--ban", check=False)
+        assert r.returncode == 2 and "let another sign" in r.stderr
+        said = s.signet("cert", "revoke", "ca_key", key_id, "--reason", "cACompromise").stdout
+        assert said == f"revoked {under} certificates\n"
+        assert refusal(one.renew) == refusal(other.renew) == REFUSED
+        after.renew()
+
+
+def test_bans_and_revocations_are_in_the_journal(signet):
+    holder = Holder(signet, ID + "-journal")
+    signet.signet("cert", "revoke", "spiffe_id", holder.id, "--ban", "--reason", "keyCompromise")
+    signet.signet("identity", "unban", "spiffe_id", holder.id)
+    events = [e for e in signet.pages("/v1/events?limit=100") if e["subject"] == holder.id]
+    assert [(e["event"], e["detail"]) for e in events] == [
+        ("ban_removed", "spiffe_id"), ("certs_revoked", "spiffe_id: 1 certificates, reason 1"),
+        ("ban_added", "spiffe_id: its certificates were revoked")]
+    assert all(e["by"].startswith("uid:") for e in events)
+    assert holder.id in signet.signet("event", "list").stdout
+
+
 def test_with_a_ban_it_gets_no_other_one(signet):
     holder = Holder(signet, ID + "-banned")
     token = signet.token(holder.id)
@@ -110,7 +141,7 @@ def test_with_a_ban_it_gets_no_other_one(signet):
 @pytest.mark.parametrize("args, status", [
     (["serial", "00:11"], 4), (["spiffe_id", "spiffe://example.org/nobody"], 4), (["rule", "none"], 4),
     (["serial", "xyz"], 2), (["spiffe_id", "example.org/vm"], 2), (["key", "00"], 2), (["name", "x"], 2), (["serial"], 2),
-    (["rule", "x", "--ban"], 2), (["rule", "x", "--reason", "certificateHold"], 2), (["rule", "x", "--reason", "because"], 2),
+    (["ca_key", "00"], 2), (["ca_key", "0" * 40], 4), (["node", "nowhere"], 4), (["rule", "x", "--ban"], 2), (["rule", "x", "--reason", "certificateHold"], 2), (["rule", "x", "--reason", "because"], 2),
 ])
 def test_command_that_is_refused(signet, args, status):
     before = revocations(signet)

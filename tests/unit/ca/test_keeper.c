@@ -24,7 +24,8 @@ static void test_issues_a_recorded_certificate_that_the_published_root_signed(vo
 	assert_int_equal(X509_verify(leaf, X509_get0_pubkey(root)), 1);
 	record_of(&w, w.front.got.index, &r);
 	assert_true(bytes_equal(r.cert, BYTES(w.front.got.cert, w.front.got.cert_len)));
-	assert_true(bytes_is(r.spiffe_id, WORKLOAD) && bytes_is(r.caller, "caller") && bytes_is(r.rule, "rule") && bytes_is(r.issuer, "default"));
+	assert_true(bytes_is(r.spiffe_id, WORKLOAD) && bytes_is(r.caller, "caller") && bytes_is(r.rule, "rule") &&
+		    bytes_is(r.issuer, "default"));
 	assert_int_equal(r.evidence, STORE_BY_JWT);
 	assert_int_equal(r.not_after - r.not_before, 3600 + 120);
 	assert_int_equal(r.serial.len, 16);
@@ -491,7 +492,8 @@ static void test_tokens_are_made_within_limits_and_revoked(void **state)
 	assert_int_equal(token_create(&w, WORKLOAD, 86400 * 365, hash, token_id), ERR_INVALID_ARGUMENT);
 	assert_int_equal(token_create(&w, WORKLOAD, -1, hash, token_id), ERR_INVALID_ARGUMENT);
 	assert_int_equal(token_create(&w, WORKLOAD, 0, hash, token_id), ERR_OK);
-	MUST(wire_subject_put(&m, &(struct wire_subject){ .id = 6, .subject = bytes_str(token_id) }));
+	MUST(wire_subject_put(&m, &(struct wire_subject){ .id = 6, .subject = bytes_str(token_id),
+							.by = TEXT("uid:0") }));
 	assert_int_equal(admin_ask(&w, ADMIN_TOKEN_REVOKE, &m), ERR_OK);
 	assert_int_equal(token_state(&w, hash), TOKEN_REVOKED);
 	r = token_request(&w, hash);
@@ -522,7 +524,8 @@ static void test_lists_certificates_tokens_and_bans(void **state)
 		r.spiffe_id = i % 2 == 1 ? TEXT(WORKLOAD) : TEXT("spiffe://" TRUST_DOMAIN "/even");
 		issue_ok(&w, &r);
 	}
-	MUST(wire_query_put(&m, &(struct wire_query){ .id = 1, .q = { .spiffe_id = TEXT(WORKLOAD), .after = UINT64_MAX, .limit = 2 } }));
+	MUST(wire_query_put(
+		&m, &(struct wire_query){ .id = 1, .q = { .spiffe_id = TEXT(WORKLOAD), .after = UINT64_MAX, .limit = 2 } }));
 	assert_int_equal(admin_ask(&w, ADMIN_CERT_LIST, &m), ERR_OK);
 	MUST(wire_list_take(BYTES(w.admin.got.body, w.admin.got.body_len), &list));
 	items = list.items;
@@ -691,7 +694,9 @@ static size_t ask_until_death(struct world *w, const uint8_t hash[32], struct an
 		AUTO(buf) struct buf out = { .max = 65536 };
 
 		MUST(wire_issue_put(&out, &m));
-		if (chan_put(w->front.chan, FRONT_ISSUE, buf_view(&out)).code != ERR_OK || chan_flush(w->front.chan).code != ERR_OK) break;
+		if (chan_put(w->front.chan, FRONT_ISSUE, buf_view(&out)).code != ERR_OK ||
+		    chan_flush(w->front.chan).code != ERR_OK)
+			break;
 		if (!wait_for(&w->front, &w->front.got.issued, (unsigned)count + 1, &closed)) {
 			assert_true(closed);
 			break;

@@ -133,6 +133,41 @@ static void test_every_certificate_of_an_identity_a_key_or_a_rule_is_hit(void **
 	world_close(&w);
 }
 
+static void test_what_came_of_a_node_or_of_a_ca_s_key_is_hit(void **state)
+{
+	struct serial first, elsewhere;
+	struct wire_issue m;
+	struct world w;
+	struct cert cert;
+	char key_id[2 * KEY_SKI_LEN + 1];
+
+	(void)state;
+	world_open(&w, CONF);
+	m = request(&w, 1);
+	m.node = TEXT("node-1");
+	issue_ok(&w, &m);
+	first = serial_of(&w);
+	m.node = TEXT("node-10");
+	issue_ok(&w, &m);
+	elsewhere = serial_of(&w);
+	for (unsigned i = 0; i < 3; i++) { /* each renews the one before */
+		m = renewal(&w, &first, &w.key);
+		issue_ok(&w, &m);
+		first = serial_of(&w);
+	}
+	revokes(&w, REVOKE_NODE, TEXT("node"), 0, 0);
+	revokes(&w, REVOKE_NODE, TEXT("node-1"), 4, 4);
+	m = renewal(&w, &first, &w.key);
+	issue_refused(&w, &m, REASON_REVOKED);
+	m = renewal(&w, &elsewhere, &w.key);
+	issue_ok(&w, &m);
+	MUST(cert_parse(BYTES(w.front.got.cert, w.front.got.cert_len), &cert));
+	bytes_hex(cert.aki, key_id);
+	revokes(&w, REVOKE_CA_KEY, TEXT("00112233445566778899aabbccddeeff00112233"), 0, 0);
+	revokes(&w, REVOKE_CA_KEY, bytes_str(key_id), 6, 2);
+	world_close(&w);
+}
+
 static void test_more_than_one_transaction_holds_is_revoked_whole(void **state)
 {
 	struct wire_issue m;
@@ -342,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_revoked_certificate_renews_nothing_from_the_next_request_on),
 		cmocka_unit_test(test_every_certificate_of_an_identity_a_key_or_a_rule_is_hit),
+		cmocka_unit_test(test_what_came_of_a_node_or_of_a_ca_s_key_is_hit),
 		cmocka_unit_test(test_more_than_one_transaction_holds_is_revoked_whole),
 		cmocka_unit_test(test_a_callers_certificates_are_followed_through_their_renewals),
 		cmocka_unit_test(test_what_is_recorded_during_the_search_is_revoked_too),

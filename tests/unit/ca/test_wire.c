@@ -17,10 +17,18 @@
 
 static struct err put_issue(struct buf *out)
 {
-	struct wire_issue m = { .id = 7, .flags = WIRE_ISSUE_LAST, .evidence = STORE_BY_JWT, .lifetime = 3600, .spiffe_id = TEXT(ID),
-				.caller = TEXT("system:serviceaccount:a:b"), .rule = TEXT("r"), .issuer = TEXT("default"),
-				.spki = TEXT("spki"), .peer_count = 2,
-				.peers = { { TEXT("\1"), TEXT("twenty octets of key") }, { TEXT("\2"), TEXT("") } }, .name_count = 2,
+	struct wire_issue m = { .id = 7,
+				.flags = WIRE_ISSUE_LAST,
+				.evidence = STORE_BY_JWT,
+				.lifetime = 3600,
+				.spiffe_id = TEXT(ID),
+				.caller = TEXT("system:serviceaccount:a:b"),
+				.rule = TEXT("r"),
+				.issuer = TEXT("default"),
+				.spki = TEXT("spki"),
+				.peer_count = 2,
+				.peers = { { TEXT("\1"), TEXT("twenty octets of key") }, { TEXT("\2"), TEXT("") } },
+				.name_count = 2,
 				.names = { { WIRE_TAG_DNS, TEXT("a.b") }, { WIRE_TAG_IP, TEXT("\x0a\x00\x00\x01") } } };
 
 	return wire_issue_put(out, &m);
@@ -51,7 +59,8 @@ static struct err put_token_created(struct buf *out)
 }
 static struct err put_subject(struct buf *out)
 {
-	return wire_subject_put(out, &(struct wire_subject){ .id = 4, .kind = STORE_BAN_KEY, .subject = TEXT("ab") });
+	return wire_subject_put(
+		out, &(struct wire_subject){ .id = 4, .kind = STORE_BAN_KEY, .subject = TEXT("ab"), .by = TEXT("uid:0") });
 }
 static struct err put_ban(struct buf *out)
 {
@@ -66,39 +75,63 @@ static struct err put_revoke(struct buf *out)
 static struct err put_revoked(struct buf *out) { return wire_revoked_put(out, &(struct wire_revoked){ 5, 4 }); }
 static struct err put_revocation(struct buf *out)
 {
-	return wire_revocation_put_stored(out, &(struct store_revocation){ .serial = "\1\2", .serial_len = 2, .reason = 1, .time = 5,
-									   .not_after = 6, .record = 7, .by = "uid:0" });
+	return wire_revocation_put_stored(out, &(struct store_revocation){ .serial = "\1\2",
+									   .serial_len = 2,
+									   .reason = 1,
+									   .time = 5,
+									   .not_after = 6,
+									   .record = 7,
+									   .by = "uid:0" });
 }
 static struct err put_query(struct buf *out)
 {
-	struct wire_query m = { .id = 1, .q = { .serial = TEXT("\1\2"), .spiffe_id = TEXT(ID), .expires_to = 9, .newest_first = true,
-						.after = UINT64_MAX, .limit = 10 } };
+	struct wire_query m = { .id = 1,
+				.q = { .serial = TEXT("\1\2"),
+				       .spiffe_id = TEXT(ID),
+				       .expires_to = 9,
+				       .newest_first = true,
+				       .after = UINT64_MAX,
+				       .limit = 10 } };
 
 	return wire_query_put(out, &m);
 }
 static struct err put_ca_import(struct buf *out)
 {
-	return wire_ca_import_put(out, &(struct wire_ca_import){ .id = 1, .force = true, .by = TEXT("uid:0"), .chain = TEXT("chain"),
-								     .roots = TEXT("roots") });
+	return wire_ca_import_put(
+		out, &(struct wire_ca_import){
+			     .id = 1, .force = true, .by = TEXT("uid:0"), .chain = TEXT("chain"), .roots = TEXT("roots") });
 }
 static struct err put_root_step(struct buf *out)
 {
-	return wire_root_step_put(out, &(struct wire_root_step){ .id = 1, .kind = STEP_RETIRE, .dry_run = true, .root = TEXT("abcd"),
-								 .by = TEXT("uid:0") });
+	return wire_root_step_put(
+		out, &(struct wire_root_step){
+			     .id = 1, .kind = STEP_RETIRE, .dry_run = true, .root = TEXT("abcd"), .by = TEXT("uid:0") });
 }
 static struct err put_root_done(struct buf *out)
 {
-	return wire_root_done_put(out, &(struct wire_root_done){ .seq = 3, .changed = true, .event = TEXT("root_retired"), .subject = TEXT("ab"),
-								 .certs = 7, .identities = 2, .until = 99, .listed = 1, .ids = TEXT("x") });
+	return wire_root_done_put(out, &(struct wire_root_done){ .seq = 3,
+								 .changed = true,
+								 .event = TEXT("root_retired"),
+								 .subject = TEXT("ab"),
+								 .certs = 7,
+								 .identities = 2,
+								 .until = 99,
+								 .listed = 1,
+								 .ids = TEXT("x") });
 }
 static struct err put_root_item(struct buf *out)
 {
-	return wire_root_item_put(out, &(struct wire_root_item){ .state = ROOT_OLD, .origin = ORIGIN_OWN, .key_here = true, .under = 5,
-								 .under_until = 6, .cert = TEXT("0") });
+	return wire_root_item_put(out, &(struct wire_root_item){ .state = ROOT_OLD,
+								 .origin = ORIGIN_OWN,
+								 .key_here = true,
+								 .under = 5,
+								 .under_until = 6,
+								 .cert = TEXT("0") });
 }
 static struct err put_event(struct buf *out)
 {
-	return wire_event_put(out, &(struct store_event){ .index = 3, .time = 4, .what = "root_retired", .by = "uid:0", .subject = "ab" });
+	return wire_event_put(
+		out, &(struct store_event){ .index = 3, .time = 4, .what = "root_retired", .by = "uid:0", .subject = "ab" });
 }
 static struct err put_limit(struct buf *out)
 {
@@ -106,13 +139,20 @@ static struct err put_limit(struct buf *out)
 }
 static struct err put_crl(struct buf *out)
 {
-	return wire_crl_put(out, &(struct wire_crl){ .source = WIRE_CRL_FORMER, .number = 7, .count = 1, .this_update = 5, .next_update = 6,
-						     .issuer = { 1, 2 }, .der = TEXT("0") });
+	return wire_crl_put(out, &(struct wire_crl){ .source = WIRE_CRL_FORMER,
+						     .number = 7,
+						     .count = 1,
+						     .this_update = 5,
+						     .next_update = 6,
+						     .issuer = { 1, 2 },
+						     .der = TEXT("0") });
 }
 static struct err put_get(struct buf *out) { return wire_get_put(out, &(struct wire_get){ 1, 2 }); }
 static struct err put_record(struct buf *out)
 {
-	struct store_record m = { .index = 5, .serial = TEXT("\1"), .spiffe_id = TEXT(ID), .evidence = STORE_BY_MTLS, .cert = TEXT("0") };
+	struct store_record m = {
+		.index = 5, .serial = TEXT("\1"), .spiffe_id = TEXT(ID), .evidence = STORE_BY_MTLS, .cert = TEXT("0")
+	};
 
 	return wire_record_put(out, &m);
 }
@@ -203,9 +243,11 @@ static const struct {
 	const char *name;
 	struct err (*put)(struct buf *), (*take)(struct bytes), (*again)(struct buf *);
 } cases[] = {
-	CASE(issue), CASE(token), CASE(roots), CASE(hello), CASE(token_ask), CASE(refused), CASE(cursor), CASE(token_create),
-	CASE(token_created), CASE(subject), CASE(ban), CASE(query), CASE(get), CASE(ca_import), CASE(record), CASE(revoke), CASE(revoked), CASE(revocation), CASE(token_item), CASE(status),
-	CASE(peer), CASE(root_step), CASE(root_done), CASE(root_item), CASE(event), CASE(limit), CASE(crl),
+	CASE(issue),      CASE(token),        CASE(roots),         CASE(hello),     CASE(token_ask), CASE(refused),
+	CASE(cursor),     CASE(token_create), CASE(token_created), CASE(subject),   CASE(ban),       CASE(query),
+	CASE(get),        CASE(ca_import),    CASE(record),        CASE(revoke),    CASE(revoked),   CASE(revocation),
+	CASE(token_item), CASE(status),       CASE(peer),          CASE(root_step), CASE(root_done), CASE(root_item),
+	CASE(event),      CASE(limit),        CASE(crl),
 };
 
 static void test_every_message_survives_the_way_there_and_back(void **state)
@@ -233,7 +275,8 @@ static void test_every_message_is_refused_when_cut_or_longer(void **state)
 				fail_msg("%s cut to %zu bytes is taken", cases[i].name, n);
 		}
 		assert_int_equal(buf_put(&a, "", 1).code, ERR_OK);
-		if (cases[i].take(buf_view(&a)).code != ERR_INVALID_ARGUMENT) fail_msg("%s with a byte more is taken", cases[i].name);
+		if (cases[i].take(buf_view(&a)).code != ERR_INVALID_ARGUMENT)
+			fail_msg("%s with a byte more is taken", cases[i].name);
 	}
 }
 
@@ -264,16 +307,24 @@ static void test_refuses_an_issue_out_of_bounds(void **state)
 
 static void test_an_issue_names_whole_serials_and_key_identifiers(void **state)
 {
-	static const struct { const char *name; size_t serial, issuer; } rows[] = {
-		{ "no serial", 0, 20 }, { "a long serial", 21, 20 }, { "half an identifier", 5, 10 }, { "a long identifier", 5, 21 } };
+	static const struct { const char *name; size_t serial, issuer;
+	} rows[] = { { "no serial", 0, 20 },
+		     { "a long serial", 21, 20 },
+		     { "half an identifier", 5, 10 },
+		     { "a long identifier", 5, 21 } };
 	static char text[32];
 
 	(void)state;
 	memset(text, 7, sizeof(text));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		AUTO(buf) struct buf out = { .max = 65536 };
-		struct wire_issue m = { .id = 1, .evidence = STORE_BY_MTLS, .spiffe_id = TEXT(ID), .caller = TEXT("c"), .spki = TEXT("k"),
-					.peer_count = 2, .peers = { { TEXT("s"), TEXT("") }, { BYTES(text, 5), BYTES(text, 20) } } };
+		struct wire_issue m = { .id = 1,
+					.evidence = STORE_BY_MTLS,
+					.spiffe_id = TEXT(ID),
+					.caller = TEXT("c"),
+					.spki = TEXT("k"),
+					.peer_count = 2,
+					.peers = { { TEXT("s"), TEXT("") }, { BYTES(text, 5), BYTES(text, 20) } } };
 
 		assert_int_equal(wire_issue_put(&out, &m).code, ERR_OK);
 		assert_int_equal(wire_issue_take(buf_view(&out), &got.issue).code, ERR_OK);
@@ -297,8 +348,13 @@ static void test_an_issue_carries_only_dns_and_ip_names(void **state)
 	memset(text, 'a', sizeof(text));
 	for (size_t i = 0; i < ARRAY_LEN(bad_names); i++) {
 		AUTO(buf) struct buf out = { .max = 65536 };
-		struct wire_issue m = { .id = 1, .evidence = STORE_BY_JWT, .spiffe_id = TEXT(ID), .caller = TEXT("c"), .spki = TEXT("k"),
-					.name_count = 1, .names = { { bad_names[i].tag, BYTES(text, bad_names[i].len) } } };
+		struct wire_issue m = { .id = 1,
+					.evidence = STORE_BY_JWT,
+					.spiffe_id = TEXT(ID),
+					.caller = TEXT("c"),
+					.spki = TEXT("k"),
+					.name_count = 1,
+					.names = { { bad_names[i].tag, BYTES(text, bad_names[i].len) } } };
 
 		if (wire_issue_put(&out, &m).code != ERR_INVALID_ARGUMENT || out.len != 0) fail_msg("%s", bad_names[i].name);
 		/* and the same on the receiving side: a good one, with its name replaced by hand */

@@ -200,7 +200,8 @@ static bool wait_for(struct side *s, const unsigned *counter, unsigned want, boo
 
 static void expect(struct side *s, const unsigned *counter, unsigned want, const char *what)
 {
-	if (!wait_for(s, counter, want, NULL)) fail_msg("no answer: %s (refused %u, reason %u, %s)", what, s->got.refused, s->got.reason, s->got.text);
+	if (!wait_for(s, counter, want, NULL))
+		fail_msg("no answer: %s (refused %u, reason %u, %s)", what, s->got.refused, s->got.reason, s->got.text);
 }
 #define EXPECT(side, member, want) expect(side, &(side)->got.member, want, #member)
 
@@ -337,8 +338,15 @@ static void world_close(struct world *w)
 
 static struct wire_issue request(struct world *w, uint64_t id)
 {
-	return (struct wire_issue){ .id = id, .flags = WIRE_ISSUE_LAST, .evidence = STORE_BY_JWT, .lifetime = 3600, .spiffe_id = TEXT(WORKLOAD),
-				    .caller = TEXT("caller"), .rule = TEXT("rule"), .issuer = TEXT("default"), .spki = w->key.info.spki };
+	return (struct wire_issue){ .id = id,
+				    .flags = WIRE_ISSUE_LAST,
+				    .evidence = STORE_BY_JWT,
+				    .lifetime = 3600,
+				    .spiffe_id = TEXT(WORKLOAD),
+				    .caller = TEXT("caller"),
+				    .rule = TEXT("rule"),
+				    .issuer = TEXT("default"),
+				    .spki = w->key.info.spki };
 }
 
 static void put_issue(struct side *s, const struct wire_issue *m)
@@ -406,7 +414,8 @@ static uint8_t unban(struct world *w, enum store_ban_kind kind, struct bytes sub
 {
 	AUTO(buf) struct buf m = { .max = 8192 };
 
-	MUST(wire_subject_put(&m, &(struct wire_subject){ .id = 2, .kind = (uint8_t)kind, .subject = subject }));
+	MUST(wire_subject_put(&m, &(struct wire_subject){ .id = 2, .kind = (uint8_t)kind, .subject = subject,
+							.by = TEXT("uid:0") }));
 	return admin_ask(w, ADMIN_BAN_REMOVE, &m);
 }
 

@@ -1,6 +1,7 @@
 /* Events: appended with the change that they tell of, read newest first, bounded; and what a record says of its origin. */
 #include "storage/fixture.h"
 #include "storage/event.h"
+#include "storage/node.h"
 #include "storage/record.h"
 
 static struct store_event event(const char *what, const char *subject)
@@ -26,7 +27,8 @@ static void events_are_read_newest_first_with_every_field(void **state)
 {
 	AUTO(store_view) struct store_view *v = NULL;
 	struct fixture *f = *state;
-	struct store_event one = event("root_prepared", "aa"), two = event("root_activated", "bb"), never = event("never", "cc"), got;
+	struct store_event one = event("root_prepared", "aa"), two = event("root_activated", "bb"),
+			   never = event("never", "cc"), got;
 	struct store_cursor c = { 0 };
 
 	put(f, &one, true);
@@ -120,6 +122,41 @@ static void a_node_that_is_too_long_is_refused(void **state)
 	REFUSED(ERR_INVALID_ARGUMENT, store_record_encode(&x.r, &out));
 }
 
+/* As long as the record is there, and no longer. */
+static void a_certificate_s_node_is_found_by_its_serial(void **state)
+{
+	struct fixture *f = *state;
+	char node[STORE_NODE_MAX + 1], serial[3][STORE_SERIAL_MAX];
+	size_t len[3];
+	struct store_batch *b;
+	struct sample x;
+	uint64_t dropped;
+
+	OKAY(store_batch_begin(f->store, &b));
+	for (unsigned i = 0; i < 2 * STORE_TILE; i++) {
+		unsigned kept = i == 0 ? 0 : i == 7 ? 1 : 2; /* one without a node, two with one: the second in the second tile */
+
+		sample(&x, i);
+		if (i % 7 == 0 && i > 0) x.r.node = bytes_str("node-7");
+		memcpy(serial[kept], x.r.serial.data, len[kept] = x.r.serial.len);
+		if (i == 2 * STORE_TILE - 1) x.r.node = bytes_str("node-last");
+		OKAY(store_batch_append(b, &x.r));
+	}
+	OKAY(store_batch_commit(b));
+	OKAY(store_batch_begin(f->store, &b));
+	REFUSED(ERR_NOT_FOUND, store_batch_node(b, BYTES(serial[0], len[0]), node));
+	assert_string_equal(node, "");
+	OKAY(store_batch_node(b, BYTES(serial[1], len[1]), node));
+	assert_string_equal(node, "node-7");
+	REFUSED(ERR_NOT_FOUND, store_batch_node(b, bytes_str("no such serial"), node));
+	OKAY(store_batch_retain(b, INT64_MAX, 1, &dropped));
+	assert_int_equal(dropped, STORE_TILE);
+	REFUSED(ERR_NOT_FOUND, store_batch_node(b, BYTES(serial[1], len[1]), node));
+	OKAY(store_batch_node(b, BYTES(serial[2], len[2]), node));
+	assert_string_equal(node, "node-last");
+	OKAY(store_batch_commit(b));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +165,7 @@ int main(void)
 		TEST_UP(the_oldest_event_goes_when_there_is_one_too_many_and_no_index_comes_back),
 		TEST_UP(a_record_keeps_its_node_and_request_and_without_them_is_as_before),
 		TEST_UP(a_node_that_is_too_long_is_refused),
+		TEST_UP(a_certificate_s_node_is_found_by_its_serial),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
