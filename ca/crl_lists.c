@@ -141,6 +141,7 @@ static void forget(struct crls *c, size_t at, uint8_t ski[KEY_SKI_LEN])
 	buf_free(&c->lists[at].der);
 	c->list_count--;
 	memmove(&c->lists[at], &c->lists[at + 1], (c->list_count - at) * sizeof(c->lists[0]));
+	c->lists[c->list_count] = (struct crl_list){ .count = 0 }; /* its buffer has moved */
 }
 
 /* A key that is not here any more: the list that it signed last stays until the last certificate under it has ended. */

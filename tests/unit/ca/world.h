@@ -55,7 +55,8 @@ struct world {
 	atomic_uint held; /* 1: the hook stops the commit thread before its answers, until 0 */
 	atomic_uint stopped;
 	const char *_Atomic hold_at;
-	const char *die_at; /* in a child process: it kills itself there, the fourth time */
+	const char *die_at; /* in a child process: it kills itself there, the fourth time (or die_nth) */
+	unsigned die_nth;
 	atomic_uint passed;
 	struct key key, other;
 };
@@ -222,7 +223,7 @@ static void hook(const char *point, void *ctx)
 
 	const char *at = atomic_load(&w->hold_at);
 
-	if (w->die_at != NULL && strcmp(point, w->die_at) == 0 && atomic_fetch_add(&w->passed, 1) == 3) (void)raise(SIGKILL);
+	if (w->die_at != NULL && strcmp(point, w->die_at) == 0 && atomic_fetch_add(&w->passed, 1) + 1 == w->die_nth) (void)raise(SIGKILL);
 	if (at == NULL || strcmp(point, at) != 0) return;
 	while (atomic_load(&w->held) != 0) {
 		atomic_store(&w->stopped, 1);
@@ -316,6 +317,7 @@ static void world_open(struct world *w, const char *yaml)
 	(void)snprintf(w->dir, sizeof(w->dir), "/tmp/signet-keeper-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	w->conf = conf_of(yaml);
+	w->die_nth = 4;
 	w->key = key_make("p256");
 	w->other = key_make("p256");
 	start(w);
