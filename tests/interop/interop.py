@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding  # noqa: E402
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: E402
 
 from harness import Signet, certs_of, key_pem, make_csr, make_key, now, serial_hex, wait_for  # noqa: E402
+from test_brought import CA, LOW, ROOT, UPPER, bring, cacerts, with_ca  # noqa: E402
+from test_import import bring_in, pem, request, sign  # noqa: E402
 from tokens import Issuer  # noqa: E402
 
 WORK = pathlib.Path(os.environ["INTEROP_WORK"])
@@ -105,34 +107,44 @@ def revoke(s, leaf):
 
 
 def crl_verify(at):
-    must("certtool", "--verify-crl", "--load-ca-certificate", at / "roots.pem", "--infile", at / "crl.pem")
-    command = ["openssl", "verify", "-x509_strict", "-CAfile", at / "roots.pem", "-CRLfile", at / "crl.pem", "-crl_check"]
+    must("certtool", "--verify-crl", "--load-ca-certificate", at / "issuer.pem", "--infile", at / "crl.pem")
+    command = ["openssl", "verify", "-x509_strict", "-CAfile", at / "roots.pem", "-untrusted", at / "chain.pem", "-CRLfile", at / "crl.pem",
+               "-crl_check"]
     must(*command, at / "leaf.pem")
     must_not(*command, at / "revoked.pem")
+
+
+def write_samples(s, root, samples):
+    """Fills samples/ROOT-KEY/ for each type of key: what was answered, and what was revoked."""
+    revoked = s.ask(make_csr(make_key(), ID), token=s.token(ID))[0]
+    crl = revoke(s, revoked)
+    for kind in KEYS:
+        key, at = make_key(kind), samples / f"{root}-{kind}"
+        chain = s.ask(make_csr(key, ID), token=s.token(ID))
+        at.mkdir(parents=True)
+        for name, text in {"leaf": chain[0], "chain": "".join(chain[:-1]), "issuer": chain[1], "roots": chain[-1], "revoked": revoked,
+                           "crl": crl, "key": key_pem(key).decode()}.items():
+            (at / f"{name}.pem").write_text(text)
+        (at / "id").write_text(ID + "\n")
 
 
 def collect(root, samples):
     """Starts a daemon with such a root, fills samples/ROOT-KEY/, and lets TLS clients at its port."""
     with Signet(f"ca:\n  key_type: {root}\n") as s:
-        roots = s.roots()
-        for kind in KEYS:
-            key, at = make_key(kind), samples / f"{root}-{kind}"
-            chain = s.ask(make_csr(key, ID), token=s.token(ID))
-            at.mkdir(parents=True)
-            (at / "leaf.pem").write_text(chain[0])
-            (at / "roots.pem").write_text(chain[-1])
-            (at / "key.pem").write_bytes(key_pem(key))
-            (at / "id").write_text(ID + "\n")
-        revoked = s.ask(make_csr(make_key(), ID), token=s.token(ID))[0]
-        crl = revoke(s, revoked)
-        for kind in KEYS:
-            (samples / f"{root}-{kind}" / "revoked.pem").write_text(revoked)
-            (samples / f"{root}-{kind}" / "crl.pem").write_text(crl)
+        write_samples(s, root, samples)
         anchors = samples / f"{root}-p256" / "roots.pem"
         check(f"openssl s_client: serving certificate under a {root} root", openssl_client, s.port, anchors)
         check(f"gnutls-cli: serving certificate under a {root} root", gnutls_client, s.port, anchors)
         tool("rustls", WORK / "interop-rust", "connect", f"127.0.0.1:{s.port}", samples / f"{root}-p256", root)
-        return roots
+        return s.roots()
+
+
+def collect_brought(samples):
+    """Two intermediates between leaf and root; another root beside it."""
+    with with_ca(cacerts(LOW, [LOW, UPPER], [ROOT])) as s:
+        wait_for(lambda: s.admin("GET", "/v1/crl")[0] == 200)
+        write_samples(s, "brought", samples)
+        return s.roots()
 
 
 def openssl_client(port, anchors):
@@ -153,15 +165,15 @@ def gnutls_client(port, anchors):
 def openssl_verify(at):
     for purpose in ("sslserver", "sslclient"):
         command = ["openssl", "verify", "-x509_strict", "-check_ss_sig", "-purpose", purpose, "-no-CAfile", "-no-CApath", "-trusted"]
-        must(*command, at / "roots.pem", at / "leaf.pem")
-        must_not(*command, at / "stranger.pem", at / "leaf.pem")
+        must(*command, at / "roots.pem", "-untrusted", at / "chain.pem", at / "leaf.pem")
+        must_not(*command, at / "stranger.pem", "-untrusted", at / "chain.pem", at / "leaf.pem")
 
 
 def gnutls_verify(at):
     for purpose in ("1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"):  # serverAuth, clientAuth
         command = ["certtool", "--verify", "--verify-profile", "medium", "--verify-purpose", purpose]
-        must(*command, "--load-ca-certificate", at / "roots.pem", "--infile", at / "leaf.pem")
-        must_not(*command, "--load-ca-certificate", at / "stranger.pem", "--infile", at / "leaf.pem")
+        must(*command, "--load-ca-certificate", at / "roots.pem", "--infile", at / "chain.pem")
+        must_not(*command, "--load-ca-certificate", at / "stranger.pem", "--infile", at / "chain.pem")
 
 
 def by_root(title, samples, one):
@@ -172,7 +184,7 @@ def by_root(title, samples, one):
                 one(samples / f"{root}-{kind}")
             except AssertionError as e:
                 raise AssertionError(f"{root}-{kind}: {e}") from e
-    for root in ROOTS:
+    for root in (*ROOTS, "brought"):
         check(f"{title}: certificates of a {root} root", all_keys, root)
 
 
@@ -184,6 +196,10 @@ def verifiers():
         roots[root] = collect(root, samples)
     for root in ROOTS:
         check(f"signetd: a {root} root and certificates for {', '.join(KEYS)}", keep, root)
+
+    def keep_brought():
+        roots["brought"] = collect_brought(samples)
+    check("signetd: a CA that was brought, with two intermediates", keep_brought)
     if not roots:
         return
     for at in samples.iterdir():  # the root of another daemon with the same name: under it nothing may verify
@@ -312,9 +328,101 @@ def clients():
         check("signetd: stops cleanly afterwards", stops)
 
 
+# ---- a rotation ----
+
+MESH_VALIDITY_S = 4
+
+
+class GoMesh:
+    """Workloads written in Go; they run while the block does."""
+
+    def __init__(self, s):
+        ids = [f"spiffe://{TRUST_DOMAIN}/ns/web/sa/w{i}" for i in range(6)]
+        (WORK / "roots.pem").write_text(s.roots())
+        (WORK / "mesh.json").write_text(json.dumps({
+            "address": f"localhost:{s.port}", "trust_domain": TRUST_DOMAIN, "roots_file": str(WORK / "roots.pem"), "identities": ids,
+            "join": [s.token(i) for i in ids], "validity_s": MESH_VALIDITY_S}))
+        self.round, self.said = 0, 0
+
+    def __enter__(self):
+        self.log = open(WORK / "stderr", "ab")
+        self.process = subprocess.Popen([WORK / "interop-go", "mesh", WORK / "mesh.json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.log, text=True)
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+        self.rounds(1)
+        return self
+
+    def read(self):
+        for line in self.process.stdout:
+            word, _, rest = line.rstrip("\n").partition(" ")
+            if word == "ROUND":
+                self.round = int(rest)
+            elif word in counts:
+                self.said += 1
+                report(word, rest)
+
+    def rounds(self, n=2):
+        """Until everybody has renewed so many times, or the program has ended."""
+        want = self.round + n
+        wait_for(lambda: self.round >= want or self.process.poll() is not None, 60)
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        killer = threading.Timer(60, self.process.kill)
+        killer.start()
+        self.process.wait()
+        killer.cancel()
+        self.reader.join()
+        self.log.close()
+        if self.said != 2:
+            report("FAIL", f"go workloads: ended with {self.process.returncode} after {self.said} tests")
+
+
+def step(s, *command):
+    wait_for(lambda: s.signet("root", *command, check=False).returncode == 0, 60)
+
+
+def rotation():
+    """Prepare, activate, retire; an intermediate that is imported, and renewed; CRLs stay whole all the while."""
+    def whole():
+        with Signet("ca: { rotation: manual }\n") as s:
+            with GoMesh(s) as mesh:
+                s.signet("root", "prepare")
+                step(s, "activate")
+                mesh.rounds()
+                step(s, "retire")
+                mesh.rounds()
+                s.signet("root", "prepare", "--cross-sign")
+                s.signet("root", "activate")
+                mesh.rounds()
+                root = CA("Rotation Root")
+                (s.dir / "added.pem").write_text(root.pem)
+                s.signet("root", "add", s.dir / "added.pem")
+                mesh.rounds()
+                imported = pem(sign(request(s), root))
+                wait_for(lambda: bring_in(s, imported, root.pem, check=False).returncode == 0, 60)
+                mesh.rounds()
+                bring_in(s, pem(sign(request(s), root)), root.pem)
+                mesh.rounds()
+    check("signetd: a whole rotation, then an imported intermediate, and its renewal", whole)
+
+    def directory():
+        other = CA("Second Root")
+        low = CA("Second Low", other)
+        with with_ca(cacerts(LOW, [LOW, UPPER], [ROOT])) as s:
+            with GoMesh(s) as mesh:
+                bring(s.dir / "ca", cacerts(LOW, [LOW, UPPER], [ROOT, other]))
+                wait_for(lambda: s.events("roots_changed"), 30)
+                bring(s.dir / "ca", cacerts(low, [low], [other]))
+                wait_for(lambda: s.events("ca_replaced"), 60)
+                mesh.rounds()
+    check("signetd: a new cacerts set under another root", directory)
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that daemons and tools are stopped on the way out
-    for part in (clients, verifiers):
+    for part in (clients, rotation, verifiers):
         try:
             part()
         except Exception as e:  # pylint: disable=broad-except

@@ -31,7 +31,7 @@ func oneCert(dir, name string) (*x509.Certificate, error) {
 	return x509.ParseCertificate(der)
 }
 
-// crlVerify: crl.pem is the root's, now, names revoked.pem with its reason, and not leaf.pem.
+// crlVerify: crl.pem is the issuer's, now, names revoked.pem with its reason, and not leaf.pem.
 func crlVerify(dir string) error {
 	der, err := oneBlock(dir, "crl.pem", "X509 CRL")
 	if err != nil {
@@ -42,16 +42,16 @@ func crlVerify(dir string) error {
 		return err
 	}
 	certs := map[string]*x509.Certificate{}
-	for _, name := range []string{"roots.pem", "leaf.pem", "revoked.pem"} {
+	for _, name := range []string{"issuer.pem", "leaf.pem", "revoked.pem"} {
 		if certs[name], err = oneCert(dir, name); err != nil {
 			return err
 		}
 	}
-	root := certs["roots.pem"]
-	if err := list.CheckSignatureFrom(root); err != nil {
+	issuer := certs["issuer.pem"]
+	if err := list.CheckSignatureFrom(issuer); err != nil {
 		return err
 	}
-	if !bytes.Equal(list.AuthorityKeyId, root.SubjectKeyId) || list.Number == nil || list.Number.Sign() <= 0 {
+	if !bytes.Equal(list.AuthorityKeyId, issuer.SubjectKeyId) || list.Number == nil || list.Number.Sign() <= 0 {
 		return errors.New("key identifier or number")
 	}
 	if now := time.Now(); now.Before(list.ThisUpdate) || !now.Before(list.NextUpdate) {

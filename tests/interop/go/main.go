@@ -2,6 +2,7 @@
 //
 //	interop client CASE.json   clients against a running daemon
 //	interop verify DIR         verifiers over the certificates of DIR (one directory each)
+//	interop mesh CASE.json     workloads that renew and greet each other until standard input ends
 //	interop server SIGNET DIR  a server of the CSR API, and the command SIGNET as its client; DIR is scratch
 //
 // A line for each test, "PASS name" or "FAIL name: why"; the caller counts them.
@@ -119,12 +120,13 @@ func main() {
 	_ = log.Configure(options)
 	run := map[string]func([]string) error{
 		"client": func(a []string) error { return client(a[0]) },
+		"mesh":   func(a []string) error { return mesh(a[0]) },
 		"verify": func(a []string) error { return verify(a[0]) },
 		"server": func(a []string) error { return serve(a[0], a[1]) },
 	}
-	operands := map[string]int{"client": 1, "verify": 1, "server": 2}
+	operands := map[string]int{"client": 1, "mesh": 1, "verify": 1, "server": 2}
 	if len(os.Args) < 2 || run[os.Args[1]] == nil || len(os.Args) != 2+operands[os.Args[1]] {
-		fmt.Fprintln(os.Stderr, "usage: interop client CASE.json | interop verify DIR | interop server SIGNET DIR")
+		fmt.Fprintln(os.Stderr, "usage: interop client CASE.json | interop mesh CASE.json | interop verify DIR | interop server SIGNET DIR")
 		os.Exit(2)
 	}
 	if err := run[os.Args[1]](os.Args[2:]); err != nil {

@@ -39,37 +39,45 @@ fn anchors(roots: &[CertificateDer<'static>]) -> Result<Vec<TrustAnchor<'static>
     roots.iter().map(|r| anchor_from_trusted_cert(r).map(|a| a.to_owned())).collect()
 }
 
-fn check(leaf: &EndEntityCert, roots: &[TrustAnchor], usage: KeyUsage, at: UnixTime) -> Result<(), webpki::Error> {
-    leaf.verify_for_usage(ALL_VERIFICATION_ALGS, roots, &[], at, usage, None, None).map(|_| ())
+/// A leaf and those between it and its root.
+struct Chain<'a> {
+    leaf: EndEntityCert<'a>,
+    between: &'a [CertificateDer<'static>],
+}
+
+impl Chain<'_> {
+    fn check(&self, roots: &[TrustAnchor], usage: KeyUsage, at: UnixTime) -> Result<(), webpki::Error> {
+        self.leaf.verify_for_usage(ALL_VERIFICATION_ALGS, roots, self.between, at, usage, None, None).map(|_| ())
+    }
 }
 
 fn webpki_one(dir: &Path) -> Outcome {
-    let leaf_der = certs(&dir.join("leaf.pem"))?;
-    let leaf = EndEntityCert::try_from(&leaf_der[0])?;
+    let ders = certs(&dir.join("chain.pem"))?;
+    let chain = Chain { leaf: EndEntityCert::try_from(&ders[0])?, between: &ders[1..] };
     let (root_ders, stranger_ders) = (certs(&dir.join("roots.pem"))?, certs(&dir.join("stranger.pem"))?);
     let (roots, strangers) = (anchors(&root_ders)?, anchors(&stranger_ders)?);
     let now = UnixTime::now();
 
-    check(&leaf, &roots, KeyUsage::server_auth(), now)?;
-    check(&leaf, &roots, KeyUsage::client_auth(), now)?;
+    chain.check(&roots, KeyUsage::server_auth(), now)?;
+    chain.check(&roots, KeyUsage::client_auth(), now)?;
     let id = fs::read_to_string(dir.join("id"))?;
-    let uris: Vec<&str> = leaf.valid_uri_names().collect();
+    let uris: Vec<&str> = chain.leaf.valid_uri_names().collect();
     if uris != [id.trim()] {
         return Err(format!("URIs {uris:?}, want {id}").into());
     }
-    if leaf.valid_dns_names().next().is_some() {
+    if chain.leaf.valid_dns_names().next().is_some() {
         return Err("a DNS name that nobody granted".into());
     }
     // Controls: what must fail does.
-    if check(&leaf, &strangers, KeyUsage::client_auth(), now).is_ok() {
+    if chain.check(&strangers, KeyUsage::client_auth(), now).is_ok() {
         return Err("verifies under another root".into());
     }
     let later = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + 20 * 366 * 86400));
-    if !matches!(check(&leaf, &roots, KeyUsage::client_auth(), later), Err(webpki::Error::CertExpired { .. })) {
+    if !matches!(chain.check(&roots, KeyUsage::client_auth(), later), Err(webpki::Error::CertExpired { .. })) {
         return Err("verifies after its end".into());
     }
     const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
-    if check(&leaf, &roots, KeyUsage::required(CODE_SIGNING), now).is_ok() {
+    if chain.check(&roots, KeyUsage::required(CODE_SIGNING), now).is_ok() {
         return Err("verifies for code signing".into());
     }
     Ok(())
@@ -86,10 +94,10 @@ fn rustls_mutual(dir: &Path) -> Outcome {
     let key = || PrivateKeyDer::from_pem_file(dir.join("key.pem"));
     let server = rustls::ServerConfig::builder()
         .with_client_cert_verifier(verifier)
-        .with_single_cert(certs(&dir.join("leaf.pem"))?, key()?)?;
+        .with_single_cert(certs(&dir.join("chain.pem"))?, key()?)?;
     let mut client = ClientConfig::builder()
         .with_root_certificates(store.clone())
-        .with_client_auth_cert(certs(&dir.join("leaf.pem"))?, key()?)?;
+        .with_client_auth_cert(certs(&dir.join("chain.pem"))?, key()?)?;
     client.dangerous().set_certificate_verifier(Arc::new(ByUri::new(store, &fs::read_to_string(dir.join("id"))?)));
 
     let mut a = rustls::ServerConnection::new(Arc::new(server))?;
@@ -216,7 +224,7 @@ fn connect(address: &str, dir: &Path, version: &'static SupportedProtocolVersion
     }
     let builder = ClientConfig::builder_with_protocol_versions(&[version]).with_root_certificates(store);
     let mut config = if own {
-        builder.with_client_auth_cert(certs(&dir.join("leaf.pem"))?, PrivateKeyDer::from_pem_file(dir.join("key.pem"))?)?
+        builder.with_client_auth_cert(certs(&dir.join("chain.pem"))?, PrivateKeyDer::from_pem_file(dir.join("key.pem"))?)?
     } else {
         builder.with_no_client_auth()
     };
