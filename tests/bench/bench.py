@@ -15,8 +15,12 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "integration"))
+import grpc  # noqa: E402
+
 from harness import PATH, Signet, decode_response, encode_request, key_pem, make_csr, make_key  # noqa: E402
 from profile_stacks import TABLES, profile  # noqa: E402
+from test_brought import CA  # noqa: E402
+from test_import import bring_in, pem, request, sign  # noqa: E402
 from tokens import Issuer  # noqa: E402
 
 ID = "spiffe://example.org/ns/web/sa/shop"
@@ -149,9 +153,16 @@ def bench(args):
     sign, verify = floor_us(1)
     print(f"floor at the start: verify {verify:.1f} us + sign {sign:.1f} us (openssl speed ecdsap256); again before each round\n")
     n, rounds = (2000, 1) if args.quick else (20000, 3)
-    if args.revoke:
+    def life():
+        with Signet(config + "ca: { rotation: manual }\n") as signet:
+            print_rotation(signet, Load(signet, work), ec.token(claims))
+            print_ban(signet)
+
+    def revocation():
         with Signet(config) as signet:
             print_revocation(signet, Load(signet, work), ec.token(claims))
+    if args.revoke or args.rotate:
+        revocation() if args.revoke else life()
         return 0
     with Signet(config) as signet:
         load = Load(signet, work)
@@ -190,6 +201,9 @@ def bench(args):
             print_million(signet, load, es)
             print(f"memory then: {pss_kib(signet) / 1024:.0f} MiB with the store's pages that are in the page cache, "
                   f"{pss_kib(signet, 'Pss_Anon') / 1024:.1f} MiB without files")
+    if not args.quick:
+        life()
+        revocation()
     return 0
 
 
@@ -217,6 +231,76 @@ def print_revocation(signet, load, token, count=100_000):
           f"({(sum(cpu_us(signet).values()) - sum(before.values())) / 1000:.0f} ms CPU)")
 
 
+def rotate(signet, seconds):
+    """Every kind of step, spread over the time; how long each took (ms), with the command that asked."""
+    parent = CA("Parent")
+    steps = [("prepare", lambda: signet.signet("root", "prepare", "--cross-sign")),
+             ("activate", lambda: signet.signet("root", "activate")),
+             ("retire", lambda: signet.signet("root", "retire", "--force")),
+             ("import", lambda: bring_in(signet, pem(sign(request(signet), parent)), parent.pem, "--force")),
+             ("renew intermediate", lambda: bring_in(signet, pem(sign(request(signet), parent)), parent.pem, "--force"))]
+    took = {}
+    for name, step in steps:
+        time.sleep(seconds / (len(steps) + 1))
+        start = time.monotonic()
+        step()
+        took[name] = 1000 * (time.monotonic() - start)
+    return took
+
+
+def print_rotation(signet, load, token, n=60000):
+    """The same load three times: quiet, through a rotation, quiet again."""
+    load.h2load(2000, 4, 32, token)
+
+    def run():
+        return load.measure(lambda: load.h2load(n, 4, 32, token), n)  # every one must succeed
+    before = run()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        steps = pool.submit(rotate, signet, n / before[2])
+        during = run()
+        took = steps.result()
+    after = run()
+    quiet = [(percentile(r[3], .5) / 1000, percentile(r[3], .99) / 1000) for r in (before, after)]
+    p50, p99 = percentile(during[3], .5) / 1000, percentile(during[3], .99) / 1000
+    slower = p99 / statistics.mean(q[1] for q in quiet)
+    print(f"{n} certificates, 4 x 32, through a whole rotation: none failed; p50 {p50:.1f} ms, p99 {p99:.1f} ms, the slowest {during[3][-1] / 1000:.1f}; "
+          f"quiet before and after: p50 {quiet[0][0]:.1f} and {quiet[1][0]:.1f}, p99 {quiet[0][1]:.1f} and {quiet[1][1]:.1f}; p99 x {slower:.2f}")
+    print("each command, from its start to its end, ms: " + ", ".join(f"{name} {ms:.0f}" for name, ms in took.items()))
+
+
+def print_ban(signet, rounds=20):
+    """Somebody asks without a pause over one connection, by a certificate; then it is banned."""
+    late, times = 0, []
+    for i in range(rounds):
+        who = f"spiffe://example.org/ban/{i}"
+        key = make_key()
+        chain = "".join(signet.ask(make_csr(key, who), token=signet.token(who))).encode()
+        message = encode_request(make_csr(make_key(), who))
+        with signet.channel(key_pem(key), chain) as channel, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            call = channel.unary_unary(PATH, request_serializer=lambda b: b, response_deserializer=decode_response)
+            issued = []
+
+            def ask():
+                while True:
+                    start = time.monotonic()
+                    try:
+                        call(message, timeout=30)
+                    except grpc.RpcError as e:
+                        return e.code(), time.monotonic()
+                    issued.append(start)
+            asking = pool.submit(ask)
+            time.sleep(0.1)
+            start = time.monotonic()
+            signet.ban("spiffe_id", who)
+            done = time.monotonic()
+            code, refused = asking.result(30)
+            assert code == grpc.StatusCode.PERMISSION_DENIED, code
+            late += sum(1 for t in issued if t > done)
+            times.append(1000 * (refused - start))
+    print(f"{rounds} bans under load: {late} certificates for requests that came after the answer to the ban; "
+          f"from its request to the first refusal {statistics.median(times):.1f} ms (median), {max(times):.1f} (most)")
+
+
 def print_million(signet, load, token):
     have = int(signet.metric("signet_store_records"))
     while have < 1_000_000:
@@ -230,5 +314,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", action="store_true", help="instead: where the CPU of a certificate goes (needs linux-perf)")
     parser.add_argument("--quick", action="store_true", help="small counts, one round, no million records")
+    parser.add_argument("--rotate", action="store_true", help="only: load through a whole rotation; from a ban to the first refusal")
     parser.add_argument("--revoke", action="store_true", help="only: revoke 100 000 certificates, and their CRL")
     sys.exit(bench(parser.parse_args()))
