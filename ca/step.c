@@ -68,7 +68,8 @@ struct err step_choose(const struct root_set *set, const struct step *s, bool (*
 	if (s->root.len > 0)
 		return step_refuse(told, ERR_FAILED_PRECONDITION, "that root is not in a state for it (signet root status)");
 	if (s->kind == STEP_ACTIVATE)
-		return step_refuse(told, ERR_FAILED_PRECONDITION, "no root is prepared: signet root prepare, or name an old one by its ID");
+		return step_refuse(told, ERR_FAILED_PRECONDITION,
+				   "no root is prepared: signet root prepare, or name an old one by its ID");
 	return step_refuse(told, ERR_FAILED_PRECONDITION, "there is no root for that (signet root status)");
 }
 
