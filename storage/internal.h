@@ -8,7 +8,7 @@
 #include "storage/revoke.h"
 
 enum store_db { DB_META, DB_RECORDS, DB_TILES, DB_TOKENS, DB_TOKEN_IDS, DB_TOKEN_EXPIRY, DB_BANS, DB_VALUES,
-	        DB_REVOKED, DB_EVENTS, DB_NODES, DB_COUNT };
+	        DB_REVOKED, DB_EVENTS, DB_NODES, DB_INTENTS, DB_COUNT };
 #define DB_KEPT DB_REVOKED /* those before it have been there from the beginning */
 
 #define STORE_ID_LEN 16    /* random; names the directory, so that an index is never taken for another's */
@@ -51,6 +51,9 @@ struct err store_change_delete(struct store_batch *b, enum store_db db, struct b
 /* May the batch still be changed?  Its failure, otherwise. */
 struct err store_batch_usable(const struct store_batch *b);
 struct err store_batch_find(struct store_batch *b, enum store_db db, struct bytes key, struct bytes *value);
+
+/* view.c: the entry after the cursor's, which becomes the cursor's; NOT_FOUND at the end. */
+struct err store_entry_next(struct store_view *v, enum store_db db, struct store_cursor *cursor, struct bytes *value);
 
 /* node.c: the node of a record is found by its serial as long as the record is there. */
 struct err store_node_put(struct store_batch *b, const struct store_record *r);

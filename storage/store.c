@@ -15,7 +15,7 @@
 static const char *const db_names[DB_COUNT] = {
 	[DB_META] = "meta", [DB_RECORDS] = "records", [DB_TILES] = "tiles", [DB_TOKENS] = "tokens",
 	[DB_TOKEN_IDS] = "token_ids", [DB_TOKEN_EXPIRY] = "token_expiry", [DB_BANS] = "bans", [DB_VALUES] = "values",
-	[DB_REVOKED] = "revoked", [DB_EVENTS] = "events", [DB_NODES] = "nodes",
+	[DB_REVOKED] = "revoked", [DB_EVENTS] = "events", [DB_NODES] = "nodes", [DB_INTENTS] = "intents",
 };
 
 void store_at_point(struct store *s, const char *point)

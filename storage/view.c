@@ -61,7 +61,7 @@ struct err store_view_token(struct store_view *v, const uint8_t hash[STORE_HASH_
 
 /* ---- iterating ---- */
 /* The first entry after the cursor's key; the cursor then holds its key. */
-static struct err entry_next(struct store_view *v, enum store_db db, struct store_cursor *cursor, struct bytes *value)
+struct err store_entry_next(struct store_view *v, enum store_db db, struct store_cursor *cursor, struct bytes *value)
 {
 	AUTO(cursor) MDB_cursor *c = NULL;
 	MDB_val k = { cursor->len, cursor->key }, val;
@@ -84,7 +84,7 @@ struct err store_view_token_next(struct store_view *v, struct store_cursor *curs
 {
 	struct bytes raw;
 
-	TRY(entry_next(v, DB_TOKENS, cursor, &raw));
+	TRY(store_entry_next(v, DB_TOKENS, cursor, &raw));
 	return token_read(BYTES(cursor->key, cursor->len), raw, out);
 }
 
@@ -92,7 +92,7 @@ struct err store_view_ban_next(struct store_view *v, struct store_cursor *cursor
 {
 	struct bytes raw;
 
-	TRY(entry_next(v, DB_BANS, cursor, &raw));
+	TRY(store_entry_next(v, DB_BANS, cursor, &raw));
 	if (store_ban_decode(raw, out).code != ERR_OK) FAIL(ERR_DATA_LOSS, "storage: a ban is damaged");
 	return OK;
 }
@@ -120,6 +120,6 @@ struct err store_view_revocation_next(struct store_view *v, struct store_cursor 
 {
 	struct bytes raw;
 
-	TRY(entry_next(v, DB_REVOKED, cursor, &raw));
+	TRY(store_entry_next(v, DB_REVOKED, cursor, &raw));
 	return revocation_read(BYTES(cursor->key, cursor->len), raw, out);
 }
