@@ -269,10 +269,10 @@ static void warn_left_out(struct checking *c)
 
 static struct err check_all(struct checking *c)
 {
-	TRY(c->o->pkcs8.len > 0 ? choose_imported(c) : choose_layout(c));
+	TRY(c->o->pkcs8.len > 0 || c->o->foreign ? choose_imported(c) : choose_layout(c));
 	TRY(key_verifier_new(&c->verifier));
 	TRY(take_certs(c));
-	TRY(take_key(c));
+	if (!c->o->foreign) TRY(take_key(c));
 	TRY(brought_chain(c));
 	TRY(brought_rules(c));
 	TRY(fill_roots(c));
