@@ -1,5 +1,5 @@
-/* signed.h: what another signer sent back, held to what was asked for, before anybody gets it or it is recorded: its key, its names,
- * its life, and a chain that leads to roots we were told to trust.  Pure: no I/O, no clock; any thread. */
+/* signed.h: what another signer sent back, held to what was asked for, before anybody gets it or it is recorded: its key, its
+ * names, its life, and a chain that leads to roots we were told to trust.  Pure: no I/O, no clock; any thread. */
 #ifndef SIGNET_CA_SIGNED_H
 #define SIGNET_CA_SIGNED_H
 

@@ -112,7 +112,7 @@ static void what_is_not_there_or_not_in_that_state_is_refused(void **state)
 	(void)state;
 	bench_open(&b);
 	bench_first(&b);
-	REFUSED(ERR_FAILED_PRECONDITION, apply(&b, STEP_ACTIVATE), "there is no root for that");
+	REFUSED(ERR_FAILED_PRECONDITION, apply(&b, STEP_ACTIVATE), "no root is prepared");
 	REFUSED(ERR_FAILED_PRECONDITION, apply(&b, STEP_RETIRE), "there is no root for that");
 	REFUSED(ERR_FAILED_PRECONDITION, apply(&b, STEP_RESTORE), "there is no root for that");
 	REFUSED(ERR_INVALID_ARGUMENT, apply(&b, STEP_DELETE), "name the root");
