@@ -41,3 +41,17 @@ void clock_text(int64_t unix_seconds, char out[CLOCK_TEXT_MAX])
 	(void)snprintf(out, CLOCK_TEXT_MAX, "%04u-", (unsigned)(tm.tm_year + 1900) % 10000);
 	(void)strftime(out + strlen("yyyy-"), CLOCK_TEXT_MAX - strlen("yyyy-"), "%m-%dT%H:%M:%SZ", &tm);
 }
+
+bool clock_parse(const char *text, int64_t *out)
+{
+	char again[CLOCK_TEXT_MAX];
+	struct tm tm = { 0 };
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	time_t t = timegm(&tm);
+
+	/* strptime() is lax and timegm() makes 30 February a day in March: only what prints the same is a time */
+	clock_text((int64_t)t, again);
+	if (rest == NULL || strcmp(text, again) != 0) return false;
+	*out = (int64_t)t;
+	return true;
+}

@@ -2,6 +2,7 @@
 #ifndef SIGNET_BASE_CLOCK_H
 #define SIGNET_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Wall clock, milliseconds since 1970 UTC; may step either way. */
@@ -14,5 +15,7 @@ int64_t clock_mono_us(void);
 #define CLOCK_TEXT_MAX 32
 /* RFC 3339 in UTC with seconds: "2026-11-20T17:52:00Z".  Years outside 1..9999 print as "-". */
 void clock_text(int64_t unix_seconds, char out[CLOCK_TEXT_MAX]);
+/* What clock_text() prints, and only that, back to seconds; false otherwise (*out untouched). */
+bool clock_parse(const char *text, int64_t *out);
 
 #endif

@@ -5,21 +5,12 @@
 
 #include <curl/curl.h>
 
+#include "base/url.h"
+
 #define WHO_MAY "be root, the daemon's user, or in admin.group or admin.users of its configuration"
 #define TIMEOUT_S 60L /* ours: the longest list takes a second or two */
 
 /* ---- paths ---- */
-
-static struct err put_encoded(struct buf *out, const char *text)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"; /* RFC 3986 s2.3 */
-
-	for (; *text != '\0'; text++) {
-		if (strchr(plain, *text) != NULL) TRY(buf_put(out, text, 1));
-		else TRY(buf_printf(out, "%%%02X", (unsigned char)*text));
-	}
-	return OK;
-}
 
 struct err cli_api_query(struct buf *path, const char *name, const char *value)
 {
@@ -27,7 +18,7 @@ struct err cli_api_query(struct buf *path, const char *name, const char *value)
 
 	if (value == NULL) return OK;
 	TRY(buf_printf(path, "%s%s=", first ? "?" : "&", name));
-	return put_encoded(path, value);
+	return url_put_encoded(path, bytes_str(value));
 }
 
 struct err cli_api_query_number(struct buf *path, const char *name, int64_t value)

@@ -23,30 +23,12 @@ const char conf_built_in_rules[] = "policy:\n"
 				   "    match: { method: jwt, k8s.namespace: \"*\", k8s.service_account: \"*\" }\n"
 				   "    spiffe_id: \"spiffe://{trust_domain}/ns/{k8s.namespace}/sa/{k8s.service_account}\"\n";
 
-static void auto_document(yaml_document_t **doc)
-{
-	if (*doc != NULL) yaml_document_delete(*doc);
-}
-
 void conf_free(struct conf *c)
 {
 	free(c);
 }
 
-/* ---- keys: known, and given once ---- */
-
-static struct err key_check_form(struct loader *l, const yaml_node_t *map, const yaml_node_t *key)
-{
-	char quoted[LOADER_QUOTE_MAX];
-	if (key->type != YAML_SCALAR_NODE)
-		return conf_refuse(l, key, NULL, "a key must be a word, not %s", conf_tree_kind_name(conf_tree_kind(key)));
-	conf_quote(conf_tree_text(key), quoted);
-	if (strcmp(conf_tree_text(key), "<<") == 0) return conf_refuse(l, key, NULL, "merge keys (<<) are not supported");
-	if (conf_tree_kind(key) != TREE_TEXT) return conf_refuse(l, key, NULL, "the key %s is not text", quoted);
-	const yaml_node_t *first = conf_tree_first(l, map, key);
-	if (first == key) return OK;
-	return conf_refuse(l, key, NULL, "the key %s is given twice, first in line %zu", quoted, first->start_mark.line + 1);
-}
+/* ---- keys: known ---- */
 
 enum key_place { KEY_UNKNOWN, KEY_ITEM, KEY_SECTION };
 
@@ -64,27 +46,27 @@ static enum key_place key_place(const struct schema_table *table, const char *do
 static struct err key_refuse_unknown(struct loader *l, const struct schema_table *table, const yaml_node_t *key,
 				     const char *section)
 {
-	char label[LOADER_KEY_MAX], near[LOADER_KEY_MAX], quoted[LOADER_QUOTE_MAX];
+	char label[TREE_KEY_MAX], near[TREE_KEY_MAX], quoted[TREE_QUOTE_MAX];
 	bool plain = strspn(conf_tree_text(key), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
 		     strlen(conf_tree_text(key));
 	snprintf(label, sizeof(label), "%s%.64s", section, plain ? conf_tree_text(key) : conf_quote(conf_tree_text(key), quoted));
-	if (conf_suggest(table, section, conf_tree_text(key), near) == NULL) return conf_refuse(l, key, label, "unknown key");
-	return conf_refuse(l, key, label, "unknown key; did you mean %s?", near);
+	if (conf_suggest(table, section, conf_tree_text(key), near) == NULL) return conf_refuse(&l->t, key, label, "unknown key");
+	return conf_refuse(&l->t, key, label, "unknown key; did you mean %s?", near);
 }
 
 static struct err keys_check(struct loader *l, const struct schema_table *table, const yaml_node_t *map, const char *section)
 {
-	char dotted[LOADER_KEY_MAX];
+	char dotted[TREE_KEY_MAX];
 	for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-		const yaml_node_t *key = conf_tree_node(l, p->key), *value = conf_tree_node(l, p->value);
-		TRY(key_check_form(l, map, key));
+		const yaml_node_t *key = conf_tree_node(&l->t, p->key), *value = conf_tree_node(&l->t, p->value);
+		TRY(conf_tree_key_check(&l->t, map, key));
 		int n = snprintf(dotted, sizeof(dotted), "%s%s", section, conf_tree_text(key));
 		bool fits = n > 0 && (size_t)n < sizeof(dotted) - 1 && strchr(conf_tree_text(key), '.') == NULL;
 		enum key_place place = fits ? key_place(table, dotted) : KEY_UNKNOWN;
 		if (place == KEY_UNKNOWN) return key_refuse_unknown(l, table, key, section);
 		if (place == KEY_ITEM || conf_tree_kind(value) == TREE_NULL) continue; /* all its lines commented out */
 		if (conf_tree_kind(value) != TREE_MAP)
-			return conf_refuse(l, value, dotted, "expected a map with the keys of this section");
+			return conf_refuse(&l->t, value, dotted, "expected a map with the keys of this section");
 		memcpy(dotted + n, ".", 2);
 		TRY(keys_check(l, table, value, dotted)); /* once: sections do not nest */
 	}
@@ -97,8 +79,8 @@ static struct err list_load(struct loader *l, const struct schema_item *item, co
 
 static struct err item_load(struct loader *l, const struct schema_item *item, const yaml_node_t *map, void *base)
 {
-	const yaml_node_t *node = conf_tree_find(l, map, item->key);
-	if (node == NULL && item->fallback == NULL) return conf_refuse(l, map, item->key, "missing; it has no default");
+	const yaml_node_t *node = conf_tree_find(&l->t, map, item->key);
+	if (node == NULL && item->fallback == NULL) return conf_refuse(&l->t, map, item->key, "missing; it has no default");
 	if (schema_elements(item->type) != NULL) return node == NULL ? OK : list_load(l, item, node);
 	return node == NULL ? conf_value_set_default(l, item, base) : conf_value_set(l, item, node, base);
 }
@@ -117,22 +99,22 @@ static void *list_slot(struct loader *l, const struct schema_item *item, uint32_
 		return &l->c->issuers[i];
 	}
 	l->c->rule_count = i + 1;
-	l->c->rules[i].line = l->built_in ? 0 : (uint32_t)node->start_mark.line + 1;
+	l->c->rules[i].line = l->t.built_in ? 0 : (uint32_t)node->start_mark.line + 1;
 	return &l->c->rules[i];
 }
 
 static struct err list_load(struct loader *l, const struct schema_item *item, const yaml_node_t *node)
 {
 	uint32_t i = 0;
-	if (conf_tree_kind(node) != TREE_LIST) return conf_refuse(l, node, item->key, "expected a list of maps; [] for none");
+	if (conf_tree_kind(node) != TREE_LIST) return conf_refuse(&l->t, node, item->key, "expected a list of maps; [] for none");
 	for (yaml_node_item_t *n = node->data.sequence.items.start; n < node->data.sequence.items.top; n++, i++) {
-		const yaml_node_t *element = conf_tree_node(l, *n);
-		if (i >= item->max) return conf_refuse(l, element, item->key, "more than %d elements", (int)item->max);
+		const yaml_node_t *element = conf_tree_node(&l->t, *n);
+		if (i >= item->max) return conf_refuse(&l->t, element, item->key, "more than %d elements", (int)item->max);
 		if (conf_tree_kind(element) != TREE_MAP)
-			return conf_refuse(l, element, item->key, "expected a map in each element of the list");
-		snprintf(l->prefix, sizeof(l->prefix), "%s[%u].", item->key, i);
+			return conf_refuse(&l->t, element, item->key, "expected a map in each element of the list");
+		snprintf(l->t.prefix, sizeof(l->t.prefix), "%s[%u].", item->key, i);
 		TRY(table_load(l, schema_elements(item->type), element, list_slot(l, item, i, element)));
-		l->prefix[0] = '\0';
+		l->t.prefix[0] = '\0';
 	}
 	return OK;
 }
@@ -141,16 +123,16 @@ static struct err list_load(struct loader *l, const struct schema_item *item, co
 
 static struct err rules_load_built_in(struct loader *l)
 {
-	yaml_document_t document, *outer = l->doc;
+	yaml_document_t document, *outer = l->t.doc;
 	AUTO(document) yaml_document_t *doc = NULL;
-	l->built_in = true;
-	TRY(conf_tree_load(l, bytes_str(conf_built_in_rules), &document));
-	doc = l->doc = &document;
-	const yaml_node_t *rules = conf_tree_find(l, yaml_document_get_root_node(doc), "policy");
+	l->t.built_in = true;
+	TRY(conf_tree_load(&l->t, bytes_str(conf_built_in_rules), &document));
+	doc = l->t.doc = &document;
+	const yaml_node_t *rules = conf_tree_find(&l->t, yaml_document_get_root_node(doc), "policy");
 	for (size_t i = 0; i < schema_top.count; i++)
 		if (schema_top.items[i].type == SCHEMA_RULES) TRY(list_load(l, &schema_top.items[i], rules));
-	l->doc = outer;
-	l->built_in = false;
+	l->t.doc = outer;
+	l->t.built_in = false;
 	l->c->rules_built_in = true;
 	return OK;
 }
@@ -159,14 +141,14 @@ static struct err root_load(struct loader *l, struct bytes yaml)
 {
 	yaml_document_t document;
 	AUTO(document) yaml_document_t *doc = NULL;
-	TRY(conf_tree_load(l, yaml, &document));
-	doc = l->doc = &document;
+	TRY(conf_tree_load(&l->t, yaml, &document));
+	doc = l->t.doc = &document;
 	const yaml_node_t *root = yaml_document_get_root_node(doc);
 	if (root == NULL || conf_tree_kind(root) != TREE_MAP)
-		return conf_refuse(l, root, NULL, "expected a map of keys at the top");
+		return conf_refuse(&l->t, root, NULL, "expected a map of keys at the top");
 	TRY(table_load(l, &schema_top, root, l->c));
 	TRY(conf_meaning(l, root));
-	if (conf_tree_find(l, root, "policy") == NULL) TRY(rules_load_built_in(l));
+	if (conf_tree_find(&l->t, root, "policy") == NULL) TRY(rules_load_built_in(l));
 	return OK;
 }
 
@@ -186,10 +168,11 @@ static struct err load(struct bytes yaml, const char *name, struct bytes folder,
 		       struct conf_problem *problem)
 {
 	AUTO(conf) struct conf *c = calloc(1, sizeof(*c) + CONF_POOL_MAX);
-	struct loader l = { .name = name, .folder = folder, .c = c, .problem = problem };
+	struct tree t = { .name = name, .least = "trust_domain", .problem = problem };
+	struct loader l = { .t = t, .folder = folder, .c = c };
 	problem->text[0] = '\0';
 	if (c == NULL) {
-		(void)conf_refuse(&l, NULL, NULL, "out of memory");
+		(void)conf_refuse(&l.t, NULL, NULL, "out of memory");
 		FAIL(ERR_RESOURCE_EXHAUSTED, "conf: out of memory");
 	}
 	c->pool_len = 1; /* the empty string */

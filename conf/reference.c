@@ -17,7 +17,7 @@ static struct err put_range(const struct schema_item *item, const char *what, st
 
 static struct err put_type(const struct schema_item *item, struct buf *out)
 {
-	char choices[LOADER_QUOTE_MAX * 2];
+	char choices[TREE_QUOTE_MAX * 2];
 	switch (item->type) {
 	case SCHEMA_TEXT:
 		return buf_printf(out, "text, %" PRId64 " to %" PRId64 " bytes", item->min, item->max);
@@ -136,7 +136,7 @@ static struct err md_elements(const struct schema_item *list, struct buf *out)
 
 static struct err md_section_head(const char *key, struct buf *out)
 {
-	char section[LOADER_KEY_MAX];
+	char section[TREE_KEY_MAX];
 	snprintf(section, sizeof(section), "%.*s", (int)section_length(key), key);
 	if (section[0] == '\0') return buf_put_str(out, "\n## Top level\n");
 	return buf_printf(out, "\n## %s\n\n%s\n", section, schema_section_help(section));

@@ -48,7 +48,7 @@ static struct err put_item(const struct conf *c, const struct schema_item *item,
 
 static struct err put_section(const char *key, struct buf *out)
 {
-	char section[LOADER_KEY_MAX];
+	char section[TREE_KEY_MAX];
 	snprintf(section, sizeof(section), "%.*s", (int)strcspn(key, "."), key);
 	TRY(buf_put_str(out, "\n"));
 	TRY(put_comment(out, "", schema_section_help(section)));

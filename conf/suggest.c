@@ -39,7 +39,7 @@ static const char *suggest_elsewhere(const struct schema_table *table, const cha
 	return NULL;
 }
 
-const char *conf_suggest(const struct schema_table *table, const char *section, const char *key, char out[LOADER_KEY_MAX])
+const char *conf_suggest(const struct schema_table *table, const char *section, const char *key, char out[TREE_KEY_MAX])
 {
 	size_t best = strlen(key) / 3 + 1, prefix = strlen(section), length = 0;
 	const char *found = NULL;
@@ -51,7 +51,7 @@ const char *conf_suggest(const struct schema_table *table, const char *section, 
 		best = d, found = name, length = prefix + n;
 	}
 	if (found == NULL && (found = suggest_elsewhere(table, key)) != NULL) length = strlen(found);
-	if (found == NULL || length >= LOADER_KEY_MAX) return NULL;
+	if (found == NULL || length >= TREE_KEY_MAX) return NULL;
 	memcpy(out, found, length);
 	out[length] = '\0';
 	return out;

@@ -11,7 +11,7 @@ struct err conf_value_add_string(struct loader *l, const char *text, conf_str *o
 	size_t len = strlen(text) + 1;
 	*out = 0;
 	if (len == 1) return OK; /* offset 0 is "" */
-	if (len > CONF_POOL_MAX - l->c->pool_len) return conf_refuse(l, NULL, NULL, "too much text in all");
+	if (len > CONF_POOL_MAX - l->c->pool_len) return conf_refuse(&l->t, NULL, NULL, "too much text in all");
 	memcpy(l->c->pool + l->c->pool_len, text, len);
 	*out = l->c->pool_len;
 	l->c->pool_len += (uint32_t)len;
@@ -21,7 +21,7 @@ struct err conf_value_add_string(struct loader *l, const char *text, conf_str *o
 struct err conf_value_add_item(struct loader *l, const char *text, struct conf_list *list)
 {
 	if (l->c->string_count >= CONF_STRINGS_MAX)
-		return conf_refuse(l, NULL, NULL, "more than %d list elements in all", CONF_STRINGS_MAX);
+		return conf_refuse(&l->t, NULL, NULL, "more than %d list elements in all", CONF_STRINGS_MAX);
 	if (list->count == 0) list->first = l->c->string_count;
 	TRY(conf_value_add_string(l, text, &l->c->strings[l->c->string_count]));
 	l->c->string_count++;
@@ -57,12 +57,12 @@ int64_t conf_value_integer(const struct schema_item *item, const void *base)
 
 /* ---- one text ---- */
 
-const char *conf_value_choices(const struct schema_item *item, char out[LOADER_QUOTE_MAX * 2])
+const char *conf_value_choices(const struct schema_item *item, char out[TREE_QUOTE_MAX * 2])
 {
 	size_t at = 0;
 	for (const struct schema_choice *o = item->choices; o->text != NULL; o++) {
-		int n = snprintf(out + at, LOADER_QUOTE_MAX * 2 - at, "%s%s", o == item->choices ? "" : ", ", o->text);
-		if (n < 0 || (size_t)n >= LOADER_QUOTE_MAX * 2 - at) break;
+		int n = snprintf(out + at, TREE_QUOTE_MAX * 2 - at, "%s%s", o == item->choices ? "" : ", ", o->text);
+		if (n < 0 || (size_t)n >= TREE_QUOTE_MAX * 2 - at) break;
 		at += (size_t)n;
 	}
 	return out;
@@ -77,8 +77,8 @@ static const struct schema_choice *choice_find(const struct schema_item *item, c
 
 static struct err refuse_choice(struct loader *l, const struct schema_item *item, const yaml_node_t *node, const char *text)
 {
-	char quoted[LOADER_QUOTE_MAX], choices[LOADER_QUOTE_MAX * 2];
-	return conf_refuse(l, node, item->key, "%s is not known; write one of %s", conf_quote(text, quoted),
+	char quoted[TREE_QUOTE_MAX], choices[TREE_QUOTE_MAX * 2];
+	return conf_refuse(&l->t, node, item->key, "%s is not known; write one of %s", conf_quote(text, quoted),
 			     conf_value_choices(item, choices));
 }
 
@@ -99,16 +99,16 @@ static struct err text_check(struct loader *l, const struct schema_item *item, c
 {
 	bool element = item->type == SCHEMA_TEXTS || item->type == SCHEMA_MATCH;
 	int64_t min = element ? 1 : item->min, max = element ? SCHEMA_ELEMENT_MAX : item->max;
-	char quoted[LOADER_QUOTE_MAX];
+	char quoted[TREE_QUOTE_MAX];
 	size_t len = strlen(text);
 	const char *expected;
-	if (len == 0 && min > 0) return conf_refuse(l, node, item->key, "may not be empty");
-	if ((int64_t)len < min) return conf_refuse(l, node, item->key, "%s is too short", conf_quote(text, quoted));
-	if ((int64_t)len > max) return conf_refuse(l, node, item->key, "longer than %" PRId64 " bytes", max);
-	if (has_unprintable(text)) return conf_refuse(l, node, item->key, "holds a control character");
+	if (len == 0 && min > 0) return conf_refuse(&l->t, node, item->key, "may not be empty");
+	if ((int64_t)len < min) return conf_refuse(&l->t, node, item->key, "%s is too short", conf_quote(text, quoted));
+	if ((int64_t)len > max) return conf_refuse(&l->t, node, item->key, "longer than %" PRId64 " bytes", max);
+	if (has_unprintable(text)) return conf_refuse(&l->t, node, item->key, "holds a control character");
 	if (item->choices != NULL && choice_find(item, text) == NULL) return refuse_choice(l, item, node, text);
 	if (item->check != NULL && (expected = item->check(text)) != NULL)
-		return conf_refuse(l, node, item->key, "%s is not %s", conf_quote(text, quoted), expected);
+		return conf_refuse(&l->t, node, item->key, "%s is not %s", conf_quote(text, quoted), expected);
 	return OK;
 }
 
@@ -130,10 +130,11 @@ static struct err set_path(struct loader *l, const struct schema_item *item, con
 {
 	char path[2 * 4096];
 	if (text[0] == '~' || text[0] == '$')
-		return conf_refuse(l, node, item->key, "%c... is taken as it stands, not filled in; write the path out", text[0]);
+		return conf_refuse(&l->t, node, item->key, "%c... is taken as it stands, not filled in; write the path out",
+				   text[0]);
 	if (text[0] == '\0' || text[0] == '/' || l->folder.len == 0) return set_text(l, item, node, text, base);
 	int n = snprintf(path, sizeof(path), "%.*s/%s", (int)l->folder.len, (const char *)l->folder.data, text);
-	if (n < 0 || (size_t)n >= sizeof(path)) return conf_refuse(l, node, item->key, "too long a path");
+	if (n < 0 || (size_t)n >= sizeof(path)) return conf_refuse(&l->t, node, item->key, "too long a path");
 	return set_text(l, item, node, path, base);
 }
 
@@ -164,15 +165,15 @@ static const struct {
 static struct err set_number(struct loader *l, const struct schema_item *item, const yaml_node_t *node, const char *text,
 			     void *base)
 {
-	char quoted[LOADER_QUOTE_MAX], min[SCHEMA_NUMBER_MAX], max[SCHEMA_NUMBER_MAX];
+	char quoted[TREE_QUOTE_MAX], min[SCHEMA_NUMBER_MAX], max[SCHEMA_NUMBER_MAX];
 	int64_t v;
 	if (!number_forms[item->type].parse(text, &v))
-		return conf_refuse(l, node, item->key, "%s is not %s; write it like %s", conf_quote(text, quoted),
+		return conf_refuse(&l->t, node, item->key, "%s is not %s; write it like %s", conf_quote(text, quoted),
 				     number_forms[item->type].what, number_forms[item->type].example);
 	schema_print_number(item->type, item->min, min);
 	schema_print_number(item->type, item->max, max);
 	if (v < item->min || v > item->max)
-		return conf_refuse(l, node, item->key, "%s is out of range; it may be %s to %s", text, min, max);
+		return conf_refuse(&l->t, node, item->key, "%s is out of range; it may be %s to %s", text, min, max);
 	put_integer(item, base, v);
 	return OK;
 }
@@ -205,10 +206,10 @@ static struct err refuse_kind(struct loader *l, const char *key, const yaml_node
 		[TREE_LIST] = "",
 		[TREE_MAP] = "; a text that begins with { needs quotes",
 	};
-	char quoted[LOADER_QUOTE_MAX];
+	char quoted[TREE_QUOTE_MAX];
 	enum tree_kind kind = conf_tree_kind(node);
 	bool shown = kind == TREE_TEXT || kind == TREE_BOOL || kind == TREE_INTEGER || kind == TREE_FLOAT;
-	return conf_refuse(l, node, key, "expected %s, found %s%s%s%s", expected, conf_tree_kind_name(kind), shown ? " " : "",
+	return conf_refuse(&l->t, node, key, "expected %s, found %s%s%s%s", expected, conf_tree_kind_name(kind), shown ? " " : "",
 			     shown ? conf_quote(conf_tree_text(node), quoted) : "", hints[kind]);
 }
 
@@ -224,7 +225,7 @@ static struct err add_element(struct loader *l, const struct schema_item *item, 
 static struct err add_elements(struct loader *l, const struct schema_item *item, const yaml_node_t *node, struct conf_list *list)
 {
 	for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
-		TRY(add_element(l, item, conf_tree_node(l, *i), list));
+		TRY(add_element(l, item, conf_tree_node(&l->t, *i), list));
 	return OK;
 }
 
@@ -233,8 +234,8 @@ static struct err set_texts(struct loader *l, const struct schema_item *item, co
 	struct conf_list list = { 0 };
 	if (conf_tree_kind(node) != TREE_LIST) return refuse_kind(l, item->key, node, "a list like [a, b]");
 	TRY(add_elements(l, item, node, &list));
-	if (list.count < item->min) return conf_refuse(l, node, item->key, "may not be empty");
-	if (list.count > item->max) return conf_refuse(l, node, item->key, "more than %" PRId64 " elements", item->max);
+	if (list.count < item->min) return conf_refuse(&l->t, node, item->key, "may not be empty");
+	if (list.count > item->max) return conf_refuse(&l->t, node, item->key, "more than %" PRId64 " elements", item->max);
 	memcpy((char *)base + item->offset, &list, sizeof(list));
 	return OK;
 }
@@ -250,26 +251,26 @@ static bool is_attribute(const char *name)
 static struct err add_match(struct loader *l, const struct schema_item *item, const yaml_node_t *map,
 			     yaml_node_pair_t *pair)
 {
-	const yaml_node_t *key = conf_tree_node(l, pair->key), *value = conf_tree_node(l, pair->value);
+	const yaml_node_t *key = conf_tree_node(&l->t, pair->key), *value = conf_tree_node(&l->t, pair->value);
 	struct conf_match *m = &l->c->matches[l->c->match_count];
-	char label[LOADER_KEY_MAX / 2], quoted[LOADER_QUOTE_MAX];
+	char label[TREE_KEY_MAX / 2], quoted[TREE_QUOTE_MAX];
 	struct schema_item attribute = *item; /* so that messages name the attribute */
 	if (conf_tree_kind(key) != TREE_TEXT || !is_attribute(conf_tree_text(key)))
-		return conf_refuse(l, key, item->key, "%s is not the name of an attribute: a-z, 0-9, '_', '.' and '-'",
+		return conf_refuse(&l->t, key, item->key, "%s is not the name of an attribute: a-z, 0-9, '_', '.' and '-'",
 				     key->type == YAML_SCALAR_NODE ? conf_quote(conf_tree_text(key), quoted) : "a key");
-	const yaml_node_t *first = conf_tree_first(l, map, key);
+	const yaml_node_t *first = conf_tree_first(&l->t, map, key);
 	if (first != key)
-		return conf_refuse(l, key, item->key, "the attribute %s is given twice, first in line %zu",
+		return conf_refuse(&l->t, key, item->key, "the attribute %s is given twice, first in line %zu",
 				     conf_quote(conf_tree_text(key), quoted), first->start_mark.line + 1);
 	if (l->c->match_count >= CONF_MATCHES_MAX)
-		return conf_refuse(l, key, item->key, "more than %d in all rules", CONF_MATCHES_MAX);
+		return conf_refuse(&l->t, key, item->key, "more than %d in all rules", CONF_MATCHES_MAX);
 	snprintf(label, sizeof(label), "%s.%s", item->key, conf_tree_text(key));
 	attribute.key = label;
 	*m = (struct conf_match){ 0 };
 	TRY(conf_value_add_string(l, conf_tree_text(key), &m->attribute));
 	if (conf_tree_kind(value) == TREE_LIST) {
 		TRY(add_elements(l, &attribute, value, &m->patterns));
-		if (m->patterns.count == 0) return conf_refuse(l, value, label, "may not be empty");
+		if (m->patterns.count == 0) return conf_refuse(&l->t, value, label, "may not be empty");
 	} else {
 		TRY(add_element(l, &attribute, value, &m->patterns));
 	}

@@ -1,6 +1,7 @@
 #include "proto/json.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <sys/random.h>
 
 #define JSON_NUMBER_END 9007199254740992.0 /* 2^53: above it a double no longer tells neighbours apart */
@@ -43,17 +44,15 @@ static struct err depth_check(struct bytes text)
 	return OK;
 }
 
-struct err json_object_parse(struct bytes text, size_t max, json_t **out)
+static struct err load(struct bytes text, size_t flags, json_t **out)
 {
 	static pthread_once_t seeded = PTHREAD_ONCE_INIT;
 	AUTO(json) json_t *root = NULL;
 	json_error_t error;
 
-	if (text.len == 0 || text.len > max) FAIL(ERR_INVALID_ARGUMENT, "json: length out of range");
-	TRY(depth_check(text));
 	(void)pthread_once(&seeded, seed_hashes);
 	/* No JSON_ALLOW_NUL, JSON_DECODE_ANY or JSON_DISABLE_EOF_CHECK: their absence is part of the contract. */
-	root = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+	root = json_loadb((const char *)text.data, text.len, flags, &error);
 	if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
 		FAIL(ERR_RESOURCE_EXHAUSTED, "json: out of memory");
 	if (root == NULL && json_error_code(&error) == json_error_duplicate_key)
@@ -62,6 +61,82 @@ struct err json_object_parse(struct bytes text, size_t max, json_t **out)
 	if (!json_is_object(root)) FAIL(ERR_INVALID_ARGUMENT, "json: not an object");
 	*out = MOVE(root);
 	return OK;
+}
+
+struct err json_object_parse(struct bytes text, size_t max, json_t **out)
+{
+	if (text.len == 0 || text.len > max) FAIL(ERR_INVALID_ARGUMENT, "json: length out of range");
+	TRY(depth_check(text));
+	return load(text, JSON_REJECT_DUPLICATES, out);
+}
+
+/* The index behind the array or object that opens at `at`; whether its brackets go together is of no interest. */
+static size_t nested_end(struct bytes text, size_t at)
+{
+	size_t depth = 0;
+
+	while (at < text.len) {
+		uint8_t c = text.data[at++];
+
+		if (c == '"') at = string_end(text, at);
+		if (c == '{' || c == '[') depth++;
+		if ((c == '}' || c == ']') && --depth == 0) break;
+	}
+	return at;
+}
+
+/* A string with its quotes.  RFC 8259 s7: \u0000 is the one way to write a NUL; U+FFFD is as long. */
+static struct err put_string(struct bytes text, struct buf *out)
+{
+	uint8_t *at;
+
+	TRY(buf_reserve(out, text.len, &at));
+	memcpy(at, text.data, text.len);
+	out->len += text.len;
+	for (size_t i = 0; i + 1 < text.len; i++) {
+		if (at[i] != '\\') continue;
+		if (text.len - i >= 6 && memcmp(at + i, "\\u0000", 6) == 0) memcpy(at + i, "\\ufffd", 6);
+		i++;
+	}
+	return OK;
+}
+
+/* The next token of `text`, which begins at *i; *dropping: it is the value of a member that is to be dropped. */
+static struct err put_token(struct bytes text, size_t *i, bool dropping, size_t *depth, struct buf *out)
+{
+	uint8_t c = text.data[*i];
+	size_t end = *i + 1;
+	bool opens = c == '{' || c == '[';
+
+	if (opens && (dropping || *depth == JSON_DEPTH_MAX)) {
+		*i = nested_end(text, *i);
+		return buf_put_str(out, "null");
+	}
+	if (c == '"') end = string_end(text, end);
+	if (opens) (*depth)++;
+	if ((c == '}' || c == ']') && *depth > 0) (*depth)--;
+	TRY(put_string(BYTES(text.data + *i, end - *i), out));
+	*i = end;
+	return OK;
+}
+
+struct err json_object_parse_pruned(struct bytes text, size_t max, const char *drop, json_t **out)
+{
+	AUTO(buf) struct buf pruned = { .max = 2 * max }; /* "[]," becomes "null," at worst */
+	size_t depth = 0;
+	bool dropping = false;
+
+	if (text.len == 0 || text.len > max) FAIL(ERR_INVALID_ARGUMENT, "json: length out of range");
+	for (size_t i = 0, from = 0; i < text.len; from = i) {
+		bool space = strchr(" \t\r\n:", text.data[i]) != NULL;
+		struct bytes token;
+
+		TRY(put_token(text, &i, dropping, &depth, &pruned));
+		token = BYTES(text.data + from, i - from);
+		if (!space) dropping = token.data[0] == '"' && token.len == strlen(drop) + 2 &&
+			               memcmp(token.data + 1, drop, strlen(drop)) == 0;
+	}
+	return load(buf_view(&pruned), 0, out);
 }
 
 struct err json_string_of(const json_t *object, const char *key, size_t max, struct bytes *out)

@@ -173,6 +173,24 @@ static void test_clock_text(void **state)
 	assert_string_equal(out, "-");
 }
 
+static void test_only_what_the_clock_prints_is_a_time(void **state)
+{
+	static const char *const bad[] = {
+		"", "-", "2026-11-30", "2026-11-30T08:20:44", "2026-11-30T08:20:44z", "2026-11-30T08:20:44+00:00", "2026-11-30T08:20:44.0Z",
+		"2026-02-30T08:20:44Z", "2026-11-30T24:00:00Z", "2026-11-30T08:20:60Z", "2026-11-30 08:20:44Z", " 2026-11-30T08:20:44Z",
+		"2026-11-30T08:20:44Z ", "2026-1-30T08:20:44Z", "2026-11-30T8:20:44Z", "12026-11-30T08:20:44Z", "0000-11-30T08:20:44Z",
+	};
+	int64_t t = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (clock_parse(bad[i], &t) || t != 7) fail_msg("took %s", bad[i]);
+	assert_true(clock_parse("2026-11-30T08:20:44Z", &t));
+	assert_int_equal(t, 1796026844);
+	assert_true(clock_parse("0002-01-01T00:00:00Z", &t));
+	assert_int_equal(t, -62104060800);
+}
+
 static const struct {
 	const char *text;
 	bool valid;
@@ -270,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_codec_numbers_come_back),        cmocka_unit_test(test_log_escapes_what_peers_say),
 		cmocka_unit_test(test_log_line_is_bounded),            cmocka_unit_test(test_metrics_add_up_over_pages),
 		cmocka_unit_test(test_clock_text),                     cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_only_what_the_clock_prints_is_a_time),
 		cmocka_unit_test(test_host_names),                     cmocka_unit_test(test_addresses_are_split),
 		cmocka_unit_test(test_no_address),
 	};

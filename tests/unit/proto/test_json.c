@@ -106,6 +106,81 @@ static void refuses_deep_nesting_without_recursion(void **state)
 	assert_null(out);
 }
 
+#define OPEN16 "{\"a\":[[[[[[[[[[[[[[["
+#define CLOSE16 "]]]]]]]]]]]]]]]}"
+
+/* What is left, or NULL: refused. */
+static const struct {
+	const char *text, *left;
+} pruned_cases[] = {
+	{ "{}", "{}" },
+	{ "{\"a\":[1,{\"b\":\"c\"}],\"d\":null}", "{\"a\":[1,{\"b\":\"c\"}],\"d\":null}" },
+	/* dropped by name, at any depth, whatever is in it */
+	{ "{\"drop\":[1],\"a\":1}", "{\"drop\":null,\"a\":1}" },
+	{ "{\"a\":{\"drop\" :\n{\"b\":\"}\"} ,\"c\":2}}", "{\"a\":{\"drop\":null,\"c\":2}}" },
+	{ "{\"drop\":{\"a\":1,\"a\":[{]}}}", "{\"drop\":null}" },
+	{ "{\"drop\":{\"\\u0000\":[\"]\",\"\\\"]\"]}}", "{\"drop\":null}" },
+	{ "{\"drop\":\"x\"}", "{\"drop\":\"x\"}" },
+	{ "{\"drop\":\"x\",\"a\":[1]}", "{\"drop\":\"x\",\"a\":[1]}" },
+	{ "{\"a\":\"drop\",\"b\":[1]}", "{\"a\":\"drop\",\"b\":[1]}" },
+	{ "{\"a\":[\"drop\",[1]]}", "{\"a\":[\"drop\",[1]]}" },
+	{ "{\"drops\":[1],\"dro\":[1]}", "{\"drops\":[1],\"dro\":[1]}" },
+	/* nested too deep */
+	{ OPEN16 CLOSE16, OPEN16 CLOSE16 },
+	{ OPEN16 "{\"b\":[\"]\"]},[]" CLOSE16, OPEN16 "null,null" CLOSE16 },
+	{ OPEN16 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],1" CLOSE16, OPEN16 "null,1" CLOSE16 },
+	/* NUL, and duplicate keys, also those that NULs make */
+	{ "{\"a\":\"x\\u0000y\\\\u0000\\n\\u00001\"}", "{\"a\":\"x\xef\xbf\xbdy\\\\u0000\\n\xef\xbf\xbd""1\"}" },
+	{ "{\"\\u0000\":1}", "{\"\xef\xbf\xbd\":1}" },
+	{ "{\"\\u0000\":1,\"\xef\xbf\xbd\":2}", "{\"\xef\xbf\xbd\":2}" },
+	{ "{\"a\":1,\"a\":2}", "{\"a\":2}" },
+	/* refused as before */
+	{ "", NULL },
+	{ "[]", NULL },
+	{ "{\"a\":1} x", NULL },
+	{ "{\"a\":1}}", NULL },
+	{ "{\"a\":[1}", NULL },
+	{ "{\"drop\":[1}", NULL },
+	{ "{\"drop\" [1]}", NULL },
+	{ "{\"a\":\"\\u000\"}", NULL },
+	{ "{\"a\":\"\\", NULL },
+	{ "{\"a\":\"\x01\"}", NULL },
+	{ "{\"a\":\"\xff\"}", NULL },
+	{ OPEN16 "[", NULL },
+};
+
+static void others_cannot_have_a_text_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(pruned_cases); i++) {
+		AUTO(json) json_t *got = NULL;
+		AUTO(json) json_t *want = NULL;
+		struct err e = json_object_parse_pruned(bytes_str(pruned_cases[i].text), MAX, "drop", &got);
+
+		if (pruned_cases[i].left != NULL) want = json_loads(pruned_cases[i].left, 0, NULL);
+		if ((e.code == ERR_OK) != (want != NULL) || (e.code == ERR_OK) != (got != NULL)) fail_msg("%s: %s", pruned_cases[i].text, e.reason);
+		if (want != NULL && !json_equal(got, want)) fail_msg("%s: something else is left", pruned_cases[i].text);
+	}
+}
+
+static void pruned_or_not_it_is_bounded(void **state)
+{
+	AUTO(json) json_t *out = NULL;
+	static char text[100000];
+
+	(void)state;
+	memset(text, '[', sizeof(text));
+	assert_int_equal(json_object_parse_pruned(BYTES(text, sizeof(text)), sizeof(text), "drop", &out).code, ERR_INVALID_ARGUMENT);
+	assert_int_equal(json_object_parse_pruned(bytes_str("{}"), 1, "drop", &out).code, ERR_INVALID_ARGUMENT);
+	assert_int_equal(json_object_parse_pruned(BYTES("{\"a\0\":1}", 8), 9, "drop", &out).code, ERR_INVALID_ARGUMENT);
+	assert_null(out);
+	/* the text that grows most: brackets on the last level */
+	memcpy(text, OPEN16, strlen(OPEN16));
+	for (size_t i = strlen(OPEN16); i < strlen(OPEN16) + 30000; i += 3) memcpy(text + i, "[],", 3);
+	memcpy(text + strlen(OPEN16) + 30000, "0" CLOSE16, 17);
+	assert_int_equal(json_object_parse_pruned(BYTES(text, strlen(OPEN16) + 30017), strlen(OPEN16) + 30017, "drop", &out).code, ERR_OK);
+}
+
 static const struct {
 	const char *text;
 	enum err_code want;
@@ -167,6 +242,8 @@ int main(void)
 		cmocka_unit_test(accepts_only_bounded_plain_objects),
 		cmocka_unit_test(refuses_one_byte_over_max),
 		cmocka_unit_test(refuses_deep_nesting_without_recursion),
+		cmocka_unit_test(others_cannot_have_a_text_refused),
+		cmocka_unit_test(pruned_or_not_it_is_bounded),
 		cmocka_unit_test(reads_whole_seconds_below_2_to_the_53),
 		cmocka_unit_test(reads_strings_up_to_max),
 	};
