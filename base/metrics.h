@@ -56,6 +56,16 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(REFUSED_CHAIN_ENDED, COUNTER, "signet_keeper_refused_total", "reason=\"chain_ended\"", "")                   \
 	X(REFUSED_PROFILE, COUNTER, "signet_keeper_refused_total", "reason=\"profile\"", "")                           \
 	X(REFUSED_REVOKED, COUNTER, "signet_keeper_refused_total", "reason=\"revoked\"", "")                           \
+	X(REFUSED_CSR, COUNTER, "signet_keeper_refused_total", "reason=\"csr\"", "")                                   \
+	X(REFUSED_ISSUER_SHORT, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_short\"", "")                 \
+	X(REFUSED_ISSUER_DENIED, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_denied\"", "")               \
+	X(REFUSED_ISSUER_FAILED, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_failed\"", "")               \
+	X(REFUSED_ISSUER_DELETED, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_deleted\"", "")             \
+	X(REFUSED_ISSUER_DEADLINE, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_deadline\"", "")           \
+	X(REFUSED_ISSUER_AWAY, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_away\"", "")                   \
+	X(REFUSED_ISSUER_FORBIDDEN, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_forbidden\"", "")         \
+	X(REFUSED_ISSUER_ANSWER, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_answer\"", "")               \
+	X(REFUSED_ISSUER_ROOTS, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_roots\"", "")                 \
 	X(CONNECTIONS, GAUGE_SUM, "signet_connections", "", "Open connections of clients.")                             \
 	X(CONNECTIONS_TOTAL, COUNTER, "signet_connections_total", "", "Connections accepted.")                          \
 	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "",                                         \

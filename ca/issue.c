@@ -69,7 +69,7 @@ static void fill_record(struct keeper *k, struct job *job, bool serving)
 	r->spiffe_id = job->issue.spiffe_id;
 	r->caller = job->issue.caller;
 	r->rule = job->issue.rule;
-	r->issuer = bytes_str(POLICY_ISSUER_DEFAULT);
+	r->issuer = bytes_str(CONF_OWN_ISSUER);
 	r->evidence = serving ? STORE_BY_DAEMON : (enum store_evidence)job->issue.evidence;
 	memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
 	r->root_seq = roots_seq(k->roots);

@@ -167,7 +167,7 @@ enum keeper_reason limits_check(const struct limits *l, const struct wire_issue 
 	enum keeper_reason reason = limits_check_spiffe_id(l, m->spiffe_id);
 
 	if (reason != REASON_NONE) return reason;
-	if (m->issuer.len > 0 && !bytes_is(m->issuer, POLICY_ISSUER_DEFAULT)) return REASON_PROFILE;
+	if (m->issuer.len > 0 && !bytes_is(m->issuer, CONF_OWN_ISSUER)) return REASON_PROFILE;
 	if (key->type > KEY_RSA || !l->key_types[key->type]) return REASON_KEY_TYPE;
 	if (m->lifetime == 0 || (int64_t)m->lifetime > l->conf->cert.max_lifetime) return REASON_LIFETIME;
 	for (unsigned i = 0; i < m->name_count; i++) {

@@ -26,6 +26,17 @@ static const struct err reasons[REASON_COUNT] = {
 	[REASON_CHAIN_EXPIRED] = REASON(ERR_UNAVAILABLE, "the CA's own certificate has ended"),
 	[REASON_PROFILE] = REASON(ERR_INTERNAL, "the request does not fit the certificate profile"),
 	[REASON_REVOKED] = REASON(ERR_UNAUTHENTICATED, "the client's certificate is revoked"),
+	[REASON_CSR] = REASON(ERR_INVALID_ARGUMENT, "the CSR asks for other names than were granted, or for extensions"),
+	[REASON_ISSUER_SHORT] = REASON(ERR_INVALID_ARGUMENT, "the issuer signs for ten minutes at least"),
+	[REASON_ISSUER_DENIED] = REASON(ERR_PERMISSION_DENIED, "the issuer's approver has denied the request"),
+	/* Those that Istio's clients try again (istio.md 2): the signer's trouble may pass. */
+	[REASON_ISSUER_FAILED] = REASON(ERR_INTERNAL, "the issuer has failed to sign the request"),
+	[REASON_ISSUER_DELETED] = REASON(ERR_ABORTED, "the request was deleted before it was signed"),
+	[REASON_ISSUER_DEADLINE] = REASON(ERR_DEADLINE_EXCEEDED, "the issuer did not sign the request in time"),
+	[REASON_ISSUER_AWAY] = REASON(ERR_UNAVAILABLE, "the issuer cannot be reached"),
+	[REASON_ISSUER_FORBIDDEN] = REASON(ERR_INTERNAL, "the issuer's API refuses the request"),
+	[REASON_ISSUER_ANSWER] = REASON(ERR_INTERNAL, "what the issuer has signed is not what was asked for"),
+	[REASON_ISSUER_ROOTS] = REASON(ERR_UNAVAILABLE, "the issuer's roots are not known"),
 };
 
 struct err keeper_reason_err(enum keeper_reason reason)
@@ -36,8 +47,8 @@ struct err keeper_reason_err(enum keeper_reason reason)
 	return reasons[i];
 }
 
-_Static_assert(M_REFUSED_REVOKED - M_REFUSED_SPIFFE_ID == REASON_REVOKED - REASON_LIMIT_SPIFFE_ID &&
-		       REASON_REVOKED == REASON_COUNT - 1,
+_Static_assert(M_REFUSED_ISSUER_ROOTS - M_REFUSED_SPIFFE_ID == REASON_ISSUER_ROOTS - REASON_LIMIT_SPIFFE_ID &&
+		       REASON_ISSUER_ROOTS == REASON_COUNT - 1,
 	       "a metric for each reason, in their order");
 
 unsigned keeper_reason_metric(enum keeper_reason reason)

@@ -80,6 +80,7 @@ static enum cli_exit check_issuer(const struct cli *c, const struct conf *conf, 
 	char key[128];
 	struct err e;
 
+	if (path[0] == '\0') return CLI_OK;
 	(void)snprintf(key, sizeof(key), "jwt_issuers %.63s: jwks_file", conf_text(conf, issuer->name));
 	CLI_TRY(check_readable(c, key, path, &text));
 	e = jwt_keys_parse(buf_view(&text), &keys);

@@ -1,9 +1,12 @@
 /* check.c: what a text must look like beyond its length.  Syntax only; whether it makes sense together is load.c's. */
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/address.h"
 #include "base/hostname.h"
+#include "base/kube_name.h"
+#include "base/url.h"
 #include "conf/schema.h"
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -82,4 +85,29 @@ const char *schema_check_label(const char *text)
 const char *schema_check_url(const char *text)
 {
 	return strpbrk(text, " \t") == NULL ? NULL : "the issuer exactly as in the token's iss claim, without spaces";
+}
+
+const char *schema_check_fetched_url(const char *text)
+{
+	return text[0] == '\0' || url_check(bytes_str(text), true).code == ERR_OK ? NULL : "a URL, https://HOST[:PORT]/PATH";
+}
+
+/* Istio's default is "Kubernetes". */
+const char *schema_check_cluster(const char *text)
+{
+	return all_of(text, LOWER UPPER DIGIT "._-") ? NULL : "a cluster's id of letters, digits, '.', '-' and '_'";
+}
+
+const char *schema_check_signer(const char *text)
+{
+	bool good = text[0] == '\0' || kube_signer_valid(bytes_str(text));
+	return good ? NULL : "a signer's name as in Kubernetes: DOMAIN/PATH, as clusterissuers.cert-manager.io/mesh";
+}
+
+const char *schema_check_signer_domain(const char *text)
+{
+	char probe[512];
+	int n = snprintf(probe, sizeof(probe), "%s/x", text);
+	bool good = text[0] == '\0' || (n > 0 && (size_t)n < sizeof(probe) && kube_signer_valid(bytes_str(probe)));
+	return good ? NULL : "the domain of a signer's name, as clusterissuers.cert-manager.io";
 }

@@ -28,6 +28,29 @@ bool conf_list_has(const struct conf *c, struct conf_list list, const char *valu
 	return false;
 }
 
+enum conf_keys conf_keys_of(const struct conf_jwt_issuer *issuer)
+{
+	if (issuer->token_review == CONF_REVIEW_ONLY) return CONF_KEYS_NONE;
+	if (issuer->jwks_file != 0) return CONF_KEYS_FILE;
+	if (issuer->jwks_url != 0) return CONF_KEYS_URL;
+	if (issuer->discovery) return CONF_KEYS_DISCOVERY;
+	return issuer->cluster != 0 ? CONF_KEYS_CLUSTER : CONF_KEYS_NONE;
+}
+
+int conf_cluster_find(const struct conf *c, const char *id)
+{
+	for (uint32_t i = 0; i < c->cluster_count; i++)
+		if (strcmp(conf_text(c, c->clusters[i].id), id) == 0) return (int)i;
+	return -1;
+}
+
+int conf_csr_issuer_find(const struct conf *c, struct bytes name)
+{
+	for (uint32_t i = 0; i < c->csr_issuer_count; i++)
+		if (bytes_is(name, conf_text(c, c->csr_issuers[i].name))) return (int)i;
+	return -1;
+}
+
 struct err conf_seal(const struct conf *c, int *fd)
 {
 	return chan_memfd("signet-conf", BYTES(c, c->size), fd);
@@ -89,8 +112,7 @@ static bool value_ok(const struct conf *c, const struct schema_item *item, const
 	case SCHEMA_MATCH:
 		memcpy(&list, at, sizeof(list)); /* match_first, match_count */
 		return list.first <= c->match_count && list.count <= c->match_count - list.first;
-	case SCHEMA_ISSUERS:
-	case SCHEMA_RULES:
+	case SCHEMA_MAPS:
 		break; /* elements are checked one by one */
 	}
 	return true;
@@ -109,8 +131,18 @@ static bool header_ok(const struct conf *c, size_t size)
 {
 	return size > offsetof(struct conf, pool) && c->version == CONF_VERSION && c->size == size &&
 	       c->pool_len == size - offsetof(struct conf, pool) && c->pool[0] == '\0' && c->pool[c->pool_len - 1] == '\0' &&
-	       c->issuer_count <= CONF_ISSUERS_MAX && c->rule_count <= CONF_RULES_MAX && c->match_count <= CONF_MATCHES_MAX &&
-	       c->string_count <= CONF_STRINGS_MAX && *(const unsigned char *)&c->rules_built_in <= 1;
+	       c->issuer_count <= CONF_ISSUERS_MAX && c->cluster_count <= CONF_CLUSTERS_MAX &&
+	       c->csr_issuer_count <= CONF_CSR_ISSUERS_MAX && c->rule_count <= CONF_RULES_MAX &&
+	       c->match_count <= CONF_MATCHES_MAX && c->string_count <= CONF_STRINGS_MAX &&
+	       *(const unsigned char *)&c->rules_built_in <= 1;
+}
+
+static bool elements_ok(const struct conf *c, const struct schema_item *item)
+{
+	const struct schema_elements *e = item->elements;
+	for (uint32_t i = 0; e != NULL && i < schema_count(e, c); i++)
+		if (!values_ok(c, e->table, schema_at(e, c, i))) return false;
+	return true;
 }
 
 static bool image_ok(const struct conf *c, size_t size)
@@ -120,10 +152,8 @@ static bool image_ok(const struct conf *c, size_t size)
 		if (!text_ok(c, c->strings[i])) return false;
 	for (uint32_t i = 0; i < c->match_count; i++)
 		if (!text_ok(c, c->matches[i].attribute) || !list_ok(c, c->matches[i].patterns)) return false;
-	for (uint32_t i = 0; i < c->issuer_count; i++)
-		if (!values_ok(c, &schema_issuer, &c->issuers[i])) return false;
-	for (uint32_t i = 0; i < c->rule_count; i++)
-		if (!values_ok(c, &schema_rule, &c->rules[i])) return false;
+	for (size_t i = 0; i < schema_top.count; i++)
+		if (!elements_ok(c, &schema_top.items[i])) return false;
 	return true;
 }
 

@@ -10,30 +10,18 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "conf/issuers.h"
 
 #define CONF_FILE_MAX (1024 * 1024) /* bytes of YAML; ours */
 #define CONF_POOL_MAX (1024 * 1024) /* bytes of strings; ours */
 #define CONF_STRINGS_MAX 8192       /* list elements in all; ours */
 #define CONF_ISSUERS_MAX 32
+#define CONF_CLUSTERS_MAX 16
+#define CONF_CSR_ISSUERS_MAX 16
 #define CONF_RULES_MAX 256
 #define CONF_MATCHES_MAX 2048       /* in all rules together */
 
-typedef uint32_t conf_str; /* offset into the pool; 0 is "" */
-struct conf_list {         /* elements first .. first + count - 1 of conf.strings */
-	uint32_t first, count;
-};
-
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
-enum conf_issuer_kind { CONF_ISSUER_JWT, CONF_ISSUER_KUBERNETES };
-
-struct conf_jwt_issuer {
-	conf_str name, issuer, jwks_file;
-	struct conf_list audiences;
-	uint32_t kind;        /* enum conf_issuer_kind */
-	int64_t leeway;       /* seconds */
-	int64_t max_lifetime; /* seconds, of a token; 0: any */
-};
-
 struct conf_match { /* one attribute of the caller against patterns; one must match */
 	conf_str attribute;
 	struct conf_list patterns;
@@ -49,6 +37,7 @@ struct conf_rule {
 	struct conf_list key_types;        /* empty: the server's */
 	struct conf_list issuers;          /* empty: the default issuer only */
 	struct conf_list impersonate;      /* patterns of SPIFFE IDs; empty: no right */
+	bool same_node;                    /* and only of pods on the caller's own node */
 	uint32_t line;                     /* in the file, for messages; 0: built in */
 };
 
@@ -58,7 +47,7 @@ enum conf_brought_crl { CONF_CRL_MERGE = 0, CONF_CRL_REPLACE = 1 };
 
 struct conf {
 	uint32_t version, size; /* of this struct's layout; bytes of the whole image with its pool */
-	conf_str trust_domain, data_dir, run_dir, user;
+	conf_str trust_domain, data_dir, run_dir, user, default_issuer;
 	int64_t replica;        /* 1..127: first octet of every serial */
 	struct {
 		conf_str address;
@@ -67,7 +56,7 @@ struct conf {
 	} listen;
 	struct {
 		struct conf_list names;
-		conf_str cert_file, key_file;
+		conf_str cert_file, key_file, issuer;
 		int64_t min_version; /* 12, 13 */
 		int64_t lifetime;    /* seconds */
 	} tls;
@@ -105,9 +94,11 @@ struct conf {
 		conf_str socket, group;
 		struct conf_list users;
 	} admin;
-	uint32_t issuer_count, rule_count, match_count, string_count;
+	uint32_t issuer_count, cluster_count, csr_issuer_count, rule_count, match_count, string_count;
 	bool rules_built_in; /* no `policy:` in the file: the rules are the default ones */
 	struct conf_jwt_issuer issuers[CONF_ISSUERS_MAX];
+	struct conf_cluster clusters[CONF_CLUSTERS_MAX];
+	struct conf_csr_issuer csr_issuers[CONF_CSR_ISSUERS_MAX];
 	struct conf_rule rules[CONF_RULES_MAX];
 	struct conf_match matches[CONF_MATCHES_MAX];
 	conf_str strings[CONF_STRINGS_MAX];
@@ -115,12 +106,17 @@ struct conf {
 	char pool[]; /* NUL-terminated strings; pool[0] is NUL */
 };
 #define CONF_VERSION 1
+#define CONF_OWN_ISSUER "default" /* Signet's own CA, wherever an issuer is named */
 
 /* The string; borrowed, never NULL. */
 const char *conf_text(const struct conf *c, conf_str s);
 /* Element i < list.count of a list. */
 const char *conf_item(const struct conf *c, struct conf_list list, uint32_t i);
 bool conf_list_has(const struct conf *c, struct conf_list list, const char *value);
+enum conf_keys conf_keys_of(const struct conf_jwt_issuer *issuer);
+/* By name; -1: there is none. */
+int conf_cluster_find(const struct conf *c, const char *id);
+int conf_csr_issuer_find(const struct conf *c, struct bytes name);
 
 /* Put the image into a sealed memfd; the descriptor is the caller's.  Fails as chan_memfd(). */
 struct err conf_seal(const struct conf *c, int *fd);

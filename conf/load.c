@@ -81,7 +81,7 @@ static struct err item_load(struct loader *l, const struct schema_item *item, co
 {
 	const yaml_node_t *node = conf_tree_find(&l->t, map, item->key);
 	if (node == NULL && item->fallback == NULL) return conf_refuse(&l->t, map, item->key, "missing; it has no default");
-	if (schema_elements(item->type) != NULL) return node == NULL ? OK : list_load(l, item, node);
+	if (item->elements != NULL) return node == NULL ? OK : list_load(l, item, node);
 	return node == NULL ? conf_value_set_default(l, item, base) : conf_value_set(l, item, node, base);
 }
 
@@ -94,13 +94,11 @@ static struct err table_load(struct loader *l, const struct schema_table *table,
 
 static void *list_slot(struct loader *l, const struct schema_item *item, uint32_t i, const yaml_node_t *node)
 {
-	if (item->type == SCHEMA_ISSUERS) {
-		l->c->issuer_count = i + 1;
-		return &l->c->issuers[i];
-	}
-	l->c->rule_count = i + 1;
-	l->c->rules[i].line = l->t.built_in ? 0 : (uint32_t)node->start_mark.line + 1;
-	return &l->c->rules[i];
+	uint32_t count = i + 1;
+
+	memcpy((char *)l->c + item->elements->count, &count, sizeof(count));
+	if (item->elements == &schema_rules) l->c->rules[i].line = l->t.built_in ? 0 : (uint32_t)node->start_mark.line + 1;
+	return (char *)l->c + item->elements->first + (size_t)i * item->elements->stride;
 }
 
 static struct err list_load(struct loader *l, const struct schema_item *item, const yaml_node_t *node)
@@ -113,7 +111,7 @@ static struct err list_load(struct loader *l, const struct schema_item *item, co
 		if (conf_tree_kind(element) != TREE_MAP)
 			return conf_refuse(&l->t, element, item->key, "expected a map in each element of the list");
 		snprintf(l->t.prefix, sizeof(l->t.prefix), "%s[%u].", item->key, i);
-		TRY(table_load(l, schema_elements(item->type), element, list_slot(l, item, i, element)));
+		TRY(table_load(l, item->elements->table, element, list_slot(l, item, i, element)));
 		l->t.prefix[0] = '\0';
 	}
 	return OK;
@@ -130,7 +128,7 @@ static struct err rules_load_built_in(struct loader *l)
 	doc = l->t.doc = &document;
 	const yaml_node_t *rules = conf_tree_find(&l->t, yaml_document_get_root_node(doc), "policy");
 	for (size_t i = 0; i < schema_top.count; i++)
-		if (schema_top.items[i].type == SCHEMA_RULES) TRY(list_load(l, &schema_top.items[i], rules));
+		if (schema_top.items[i].elements == &schema_rules) TRY(list_load(l, &schema_top.items[i], rules));
 	l->t.doc = outer;
 	l->t.built_in = false;
 	l->c->rules_built_in = true;

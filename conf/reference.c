@@ -38,8 +38,7 @@ static struct err put_type(const struct schema_item *item, struct buf *out)
 		return buf_printf(out, "list, %" PRId64 " to %" PRId64 " elements", item->min, item->max);
 	case SCHEMA_MATCH:
 		return buf_put_str(out, "map of attribute: pattern or list of patterns");
-	case SCHEMA_ISSUERS:
-	case SCHEMA_RULES:
+	case SCHEMA_MAPS:
 		return buf_printf(out, "list of maps, at most %" PRId64, item->max);
 	}
 	return OK;
@@ -54,7 +53,7 @@ static bool is_list(const struct schema_item *item)
 static const char *default_text(const struct schema_item *item)
 {
 	if (item->fallback == NULL) return NULL;
-	if (item->type == SCHEMA_RULES) return "the built-in rules";
+	if (item->elements == &schema_rules) return "the built-in rules";
 	if (item->fallback[0] != '\0') return item->fallback;
 	return is_list(item) ? "[]" : "\"\"";
 }
@@ -113,7 +112,7 @@ static struct err md_row(const struct schema_item *item, const char *key, struct
 	TRY(buf_printf(out, "| `%s` | ", key));
 	TRY(put_type(item, out));
 	if (fallback == NULL) TRY(buf_put_str(out, " | required | "));
-	else TRY(buf_printf(out, item->type == SCHEMA_RULES ? " | %s | " : " | `%s` | ", fallback));
+	else TRY(buf_printf(out, item->elements == &schema_rules ? " | %s | " : " | `%s` | ", fallback));
 	return buf_printf(out, "%s |\n", item->help);
 }
 
@@ -124,11 +123,11 @@ static struct err md_table_head(struct buf *out)
 
 static struct err md_elements(const struct schema_item *list, struct buf *out)
 {
-	const struct schema_table *table = schema_elements(list->type);
+	const struct schema_table *table = list->elements->table;
 	TRY(buf_printf(out, "\n## %s\n\n%s\n\nEach element of `%s`:\n", list->key, list->help, list->key));
 	TRY(md_table_head(out));
 	for (size_t i = 0; i < table->count; i++) TRY(md_row(&table->items[i], table->items[i].key, out));
-	if (list->type != SCHEMA_RULES) return OK;
+	if (list->elements != &schema_rules) return OK;
 	TRY(buf_put_str(out, page_policy));
 	TRY(buf_put_str(out, conf_built_in_rules));
 	return buf_put_str(out, "```\n");
@@ -147,7 +146,7 @@ struct err conf_reference(struct buf *out)
 	TRY(buf_put_str(out, page_head));
 	for (size_t i = 0; i < schema_top.count; i++) {
 		const struct schema_item *item = &schema_top.items[i];
-		bool list = schema_elements(item->type) != NULL;
+		bool list = item->elements != NULL;
 		if (list) {
 			TRY(md_elements(item, out));
 			continue;
@@ -212,7 +211,7 @@ static struct err mdoc_table(const struct schema_table *table, bool lists, struc
 {
 	TRY(buf_put_str(out, ".Bl -tag -width Ds\n"));
 	for (size_t i = 0; i < table->count; i++)
-		if (lists || schema_elements(table->items[i].type) == NULL) TRY(mdoc_item(&table->items[i], out));
+		if (lists || table->items[i].elements == NULL) TRY(mdoc_item(&table->items[i], out));
 	return buf_put_str(out, ".El\n");
 }
 
@@ -221,7 +220,7 @@ struct err conf_reference_mdoc(struct buf *out)
 	TRY(mdoc_table(&schema_top, false, out));
 	for (size_t i = 0; i < schema_top.count; i++) {
 		const struct schema_item *item = &schema_top.items[i];
-		const struct schema_table *elements = schema_elements(item->type);
+		const struct schema_table *elements = item->elements == NULL ? NULL : item->elements->table;
 		if (elements == NULL) continue;
 		TRY(buf_printf(out, ".Ss Elements of %s\n", item->key));
 		TRY(mdoc_words(item->help, out));

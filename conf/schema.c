@@ -31,6 +31,16 @@ static const struct schema_choice issuer_kinds[] = {
 	{ NULL, 0 },
 };
 
+static const struct schema_choice reviews[] = {
+	{ "off", CONF_REVIEW_OFF }, { "also", CONF_REVIEW_ALSO }, { "only", CONF_REVIEW_ONLY }, { NULL, 0 }
+};
+static const struct schema_choice approvals[] = { { "self", CONF_APPROVE_SELF },
+						  { "external", CONF_APPROVE_EXTERNAL },
+						  { NULL, 0 } };
+static const struct schema_choice outlives[] = { { "refuse", CONF_OUTLIVE_REFUSE }, { "clamp", CONF_OUTLIVE_CLAMP }, { NULL, 0 } };
+static const struct schema_choice afters[] = { { "delete", CONF_AFTER_DELETE }, { "keep", CONF_AFTER_KEEP }, { NULL, 0 } };
+static const struct schema_elements clusters, csr_issuers, jwt_issuers; /* below: they name the tables, which have an end */
+
 /* Names of control planes that a workload must not be able to pose as; istio.md 1 "istiod serving cert". */
 #define RESERVED_NAMES                                                                                                 \
 	"localhost, istiod, istiod.**, istiod-**, istio-pilot, istio-pilot.**, istio-ca, istio-ca.**, "                \
@@ -78,6 +88,9 @@ static const struct schema_item top_items[] = {
 		  "tls.key_file; both or none." },
 	{ "tls.key_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf, tls.key_file),
 	  .help = "The private key of tls.cert_file (PEM)." },
+	{ "tls.issuer", SCHEMA_TEXT, 1, 63, CONF_OWN_ISSUER, AT(conf, tls.issuer), .check = schema_check_label,
+	  .help = "Who signs the daemon's own serving certificate: an entry of `issuers`, so that clients which know only that "
+		  "signer's root can connect, or `default`, Signet's own CA." },
 	{ "tls.min_version", SCHEMA_ENUM, 0, 0, "1.2", AT(conf, tls.min_version), .choices = tls_versions,
 	  .help = "The oldest TLS that clients may speak. Istio's agents speak 1.3, so 1.3 is a safe choice in a mesh." },
 	{ "tls.lifetime", SCHEMA_SECONDS, 10 * MINUTE, 90 * DAY, "24h", AT(conf, tls.lifetime),
@@ -185,22 +198,56 @@ static const struct schema_item top_items[] = {
 	{ "admin.users", SCHEMA_TEXTS, 0, 64, "", AT(conf, admin.users), .check = schema_check_user,
 	  .help = "These users may administer Signet too. The kernel tells who is calling; there is no password." },
 
-	{ "jwt_issuers", SCHEMA_ISSUERS, 0, CONF_ISSUERS_MAX, "", AT(conf, issuers),
+	{ "clusters", SCHEMA_MAPS, 0, CONF_CLUSTERS_MAX, "", .elements = &clusters,
+	  .help = "Kubernetes API servers that Signet speaks to: to have tokens reviewed, to file certificate signing requests, to "
+		  "know on which node a pod is. The first is the one that requests without a `clusterid` header are about." },
+	{ "issuers", SCHEMA_MAPS, 0, CONF_CSR_ISSUERS_MAX, "", .elements = &csr_issuers,
+	  .help = "Signers of Kubernetes' CertificateSigningRequest API that sign in place of Signet's own CA, for example "
+		  "cert-manager: Signet is then the registration authority. It authenticates, decides, files, approves, and checks "
+		  "what comes back." },
+	{ "default_issuer", SCHEMA_TEXT, 1, 63, CONF_OWN_ISSUER, AT(conf, default_issuer), .check = schema_check_label,
+	  .help = "Who signs for requests that name nobody (CertSigner): an entry of `issuers`, or `default`, Signet's own CA." },
+	{ "jwt_issuers", SCHEMA_MAPS, 0, CONF_ISSUERS_MAX, "", .elements = &jwt_issuers,
 	  .help = "Who may vouch for a client by a signed token (JWT). Its claims become attributes that rules can match." },
-	{ "policy", SCHEMA_RULES, 0, CONF_RULES_MAX, "", AT(conf, rules),
+	{ "policy", SCHEMA_MAPS, 0, CONF_RULES_MAX, "", .elements = &schema_rules,
 	  .help = "Who gets what: rules, tried in order; the first whose match holds decides, and nobody else gets anything. "
 		  "Without this key the built-in rules apply; with it, only what is written." },
 };
 
-static const struct schema_item issuer_items[] = {
+static const struct schema_item jwt_issuer_items[] = {
 	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_jwt_issuer, name), .check = schema_check_label,
 	  .help = "What logs and rules call this issuer (attribute `issuer`)." },
 	{ "issuer", SCHEMA_TEXT, 1, 1024, NULL, AT(conf_jwt_issuer, issuer), .check = schema_check_url,
 	  .help = "The exact value that the token's `iss` claim must have." },
-	{ "jwks_file", SCHEMA_PATH, 1, PATH_MAX - 1, NULL, AT(conf_jwt_issuer, jwks_file),
-	  .help = "The issuer's public keys as a JWK set (RFC 7517). In Kubernetes: kubectl get --raw /openid/v1/jwks" },
+	{ "jwks_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf_jwt_issuer, jwks_file),
+	  .help = "The issuer's public keys as a JWK set (RFC 7517); read again on SIGHUP. In Kubernetes: kubectl get --raw "
+		  "/openid/v1/jwks. Exactly one of jwks_file, jwks_url, discovery and cluster says where the keys are." },
+	{ "jwks_url", SCHEMA_TEXT, 0, 2048, "", AT(conf_jwt_issuer, jwks_url), .check = schema_check_fetched_url,
+	  .help = "Fetch the JWK set from here (https only), at start, by age, and when a token names a key that is not known. "
+		  "The "
+		  "last good keys serve while the issuer is away." },
+	{ "discovery", SCHEMA_BOOL, 0, 1, "false", AT(conf_jwt_issuer, discovery),
+	  .help = "Ask the issuer where its keys are: ISSUER/.well-known/openid-configuration (OpenID Connect Discovery)." },
+	{ "ca_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf_jwt_issuer, ca_file),
+	  .help = "Root certificates (PEM) for jwks_url and discovery; without it those of the machine (/etc/ssl/certs)." },
+	{ "keys_refresh", SCHEMA_SECONDS, 10, DAY, "5m", AT(conf_jwt_issuer, keys_refresh),
+	  .help = "How old fetched keys may be before they are fetched again." },
+	{ "cluster", SCHEMA_TEXT, 0, 63, "", AT(conf_jwt_issuer, cluster), .check = schema_check_cluster,
+	  .help = "The entry of `clusters` whose service accounts these are: its keys are fetched (unless jwks_file or "
+		  "jwks_url says "
+		  "where they are), tokens are reviewed there, and only requests that name this cluster, or none if it is the "
+		  "first, "
+		  "are taken." },
+	{ "token_review", SCHEMA_ENUM, 0, 0, "off", AT(conf_jwt_issuer, token_review), .choices = reviews,
+	  .help = "also: besides checking the token here, ask the API server of `cluster`, which knows of deleted pods and "
+		  "accounts "
+		  "at once; only: ask it alone, without keys; off: check it here, which costs no request and outlives the API "
+		  "server." },
+	{ "review_cache", SCHEMA_SECONDS, 0, 5 * MINUTE, "10s", AT(conf_jwt_issuer, review_cache),
+	  .help = "How long a review's yes is believed for the same token; the API server itself does so for 10 s." },
 	{ "audiences", SCHEMA_TEXTS, 1, 32, NULL, AT(conf_jwt_issuer, audiences),
-	  .help = "One of these must be in the token's `aud` claim; a token made for somebody else is worth nothing here. Istio's "
+	  .help = "One of these must be in the token's `aud` claim; a token made for somebody else is worth nothing here. "
+		  "Istio's "
 		  "agents send istio-ca." },
 	{ "kind", SCHEMA_ENUM, 0, 0, "jwt", AT(conf_jwt_issuer, kind), .choices = issuer_kinds,
 	  .help = "kubernetes reads service-account tokens and gives k8s.namespace, k8s.service_account and the pod as "
@@ -209,6 +256,57 @@ static const struct schema_item issuer_items[] = {
 	  .help = "How far the issuer's clock may be off." },
 	{ "max_lifetime", SCHEMA_SECONDS, 0, 365 * DAY, "0s", AT(conf_jwt_issuer, max_lifetime),
 	  .help = "Refuse tokens that are valid for longer than this from `iat` to `exp`; 0s takes any." },
+};
+
+static const struct schema_item cluster_items[] = {
+	{ "id", SCHEMA_TEXT, 1, 63, NULL, AT(conf_cluster, id), .check = schema_check_cluster,
+	  .help = "What the `clusterid` header of Istio's agents calls it (istiod's default is Kubernetes), and other entries "
+		  "here." },
+	{ "kubeconfig", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf_cluster, kubeconfig),
+	  .help = "How to reach it and who we are there: token, tokenFile or client certificate. Read again when it changes. "
+		  "None: "
+		  "the service account of the pod that Signet runs in." },
+	{ "context", SCHEMA_TEXT, 0, 253, "", AT(conf_cluster, context),
+	  .help = "The context of the kubeconfig; none: its current-context." },
+	{ "service_account_dir", SCHEMA_PATH, 1, PATH_MAX - 64, "/var/run/secrets/kubernetes.io/serviceaccount",
+	  AT(conf_cluster, service_account_dir),
+	  .help = "Without a kubeconfig: where token and ca.crt of the pod are. The token is read again when it changes, and "
+		  "when the "
+		  "API server refuses it." },
+};
+
+static const struct schema_item csr_issuer_items[] = {
+	{ "name", SCHEMA_TEXT, 1, 63, NULL, AT(conf_csr_issuer, name), .check = schema_check_label,
+	  .help = "What rules (issuers), requests (CertSigner) and records call it. Not `default`." },
+	{ "cluster", SCHEMA_TEXT, 1, 63, NULL, AT(conf_csr_issuer, cluster), .check = schema_check_cluster,
+	  .help = "The entry of `clusters` where requests are filed." },
+	{ "signer_name", SCHEMA_TEXT, 0, 571, "", AT(conf_csr_issuer, signer_name), .check = schema_check_signer,
+	  .help = "The signerName of the requests, for example clusterissuers.cert-manager.io/mesh." },
+	{ "signer_domain", SCHEMA_TEXT, 0, 253, "", AT(conf_csr_issuer, signer_domain), .check = schema_check_signer_domain,
+	  .help = "Let requests choose: CertSigner X means the signerName SIGNER_DOMAIN/X, if the caller's rule allows NAME/X "
+		  "in its "
+		  "`issuers`." },
+	{ "roots_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf_csr_issuer, roots_file),
+	  .help = "Root certificates (PEM) that its certificates must lead to, and that clients are given: the API does not "
+		  "deliver "
+		  "them. Read again when it changes, and on SIGHUP." },
+	{ "trust_on_first_use", SCHEMA_BOOL, 0, 1, "false", AT(conf_csr_issuer, trust_on_first_use),
+	  .help = "Without roots_file: trust the self-signed root in its first answer for good (many signers never send one). "
+		  "Whoever "
+		  "can answer in its place at that moment becomes the root of the mesh; better name the file." },
+	{ "approve", SCHEMA_ENUM, 0, 0, "self", AT(conf_csr_issuer, approve), .choices = approvals,
+	  .help = "self: Signet approves what it has filed. external: somebody else does, for example cert-manager's "
+		  "approver-policy, and Signet waits." },
+	{ "deadline", SCHEMA_SECONDS, 1, 15 * MINUTE, "60s", AT(conf_csr_issuer, deadline),
+	  .help = "How long a request may wait for approval and signature before the client is told that it failed." },
+	{ "after", SCHEMA_ENUM, 0, 0, "delete", AT(conf_csr_issuer, after), .choices = afters,
+	  .help = "What becomes of a request that has ended: delete it at once, or keep it for whoever audits the cluster "
+		  "(Kubernetes "
+		  "itself deletes them after an hour)." },
+	{ "outlive", SCHEMA_ENUM, 0, 0, "refuse", AT(conf_csr_issuer, outlive), .choices = outlives,
+	  .help = "A certificate that would outlive the CA that signed it: refuse it, or clamp: ask again for no more than "
+		  "that CA's "
+		  "remaining life." },
 };
 
 static const struct schema_item rule_items[] = {
@@ -231,16 +329,45 @@ static const struct schema_item rule_items[] = {
 	  .help = "A request for more is shortened to this; 0s: cert.max_lifetime." },
 	{ "key_types", SCHEMA_TEXTS, 0, 4, "", AT(conf_rule, key_types), .choices = key_types,
 	  .help = "Key types that may be certified; none given: cert.key_types." },
-	{ "issuers", SCHEMA_TEXTS, 0, 32, "", AT(conf_rule, issuers), .check = schema_check_label,
-	  .help = "Issuers that the caller may choose (CertSigner); none given: only `default`, Signet's own CA." },
+	{ "issuers", SCHEMA_TEXTS, 0, 32, "", AT(conf_rule, issuers), .check = schema_check_pattern,
+	  .help = "Issuers that the caller may choose (CertSigner): `default` is Signet's own CA; NAME/X one of its signers. "
+		  "None given: "
+		  "only default_issuer." },
 	{ "impersonate", SCHEMA_TEXTS, 0, 64, "", AT(conf_rule, impersonate), .check = schema_check_pattern,
 	  .help = "Patterns of SPIFFE IDs that the caller may ask for in place of its own (a node proxy for its pods). None by "
 		  "default." },
+	{ "same_node", SCHEMA_BOOL, 0, 1, "false", AT(conf_rule, same_node),
+	  .help = "Impersonation only of service accounts that have a pod on the caller's own node, as Istio's node authorizer "
+		  "has "
+		  "it. Needs `clusters`; the caller's pod, its account and node must be as its token says." },
 };
 
 const struct schema_table schema_top = { top_items, ARRAY_LEN(top_items) };
-const struct schema_table schema_issuer = { issuer_items, ARRAY_LEN(issuer_items) };
-const struct schema_table schema_rule = { rule_items, ARRAY_LEN(rule_items) };
+
+static const struct schema_table cluster_table = { cluster_items, ARRAY_LEN(cluster_items) },
+				 csr_issuer_table = { csr_issuer_items, ARRAY_LEN(csr_issuer_items) },
+				 jwt_issuer_table = { jwt_issuer_items, ARRAY_LEN(jwt_issuer_items) },
+				 rule_table = { rule_items, ARRAY_LEN(rule_items) };
+#define ELEMENTS(elements, array, number)                                                                              \
+	{ .table = &(elements), .first = offsetof(struct conf, array), .stride = sizeof(((struct conf *)NULL)->array[0]), \
+	  .count = offsetof(struct conf, number) }
+static const struct schema_elements clusters = ELEMENTS(cluster_table, clusters, cluster_count);
+static const struct schema_elements csr_issuers = ELEMENTS(csr_issuer_table, csr_issuers, csr_issuer_count);
+static const struct schema_elements jwt_issuers = ELEMENTS(jwt_issuer_table, issuers, issuer_count);
+const struct schema_elements schema_rules = ELEMENTS(rule_table, rules, rule_count);
+
+uint32_t schema_count(const struct schema_elements *e, const struct conf *c)
+{
+	uint32_t n;
+
+	memcpy(&n, (const char *)c + e->count, sizeof(n));
+	return n;
+}
+
+const void *schema_at(const struct schema_elements *e, const struct conf *c, uint32_t i)
+{
+	return (const char *)c + e->first + (size_t)i * e->stride;
+}
 
 static const struct {
 	const char *section, *help;
@@ -261,10 +388,4 @@ const char *schema_section_help(const char *section)
 	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
 		if (strcmp(sections[i].section, section) == 0) return sections[i].help;
 	return NULL;
-}
-
-const struct schema_table *schema_elements(enum schema_type type)
-{
-	if (type == SCHEMA_ISSUERS) return &schema_issuer;
-	return type == SCHEMA_RULES ? &schema_rule : NULL;
 }

@@ -17,8 +17,7 @@ enum schema_type {
 	SCHEMA_MICROS,  /* int64_t; written 500us, 2ms */
 	SCHEMA_TEXTS,   /* conf_list; min..max elements of 1..SCHEMA_ELEMENT_MAX bytes, each one of `choices` if there are any */
 	SCHEMA_MATCH,   /* map of attribute -> pattern or patterns: a range of conf.matches */
-	SCHEMA_ISSUERS, /* list of maps by schema_issuer */
-	SCHEMA_RULES,   /* list of maps by schema_rule */
+	SCHEMA_MAPS,    /* list of maps, each by `elements` */
 };
 
 #define SCHEMA_ELEMENT_MAX 2048 /* bytes of a list's element; ours: a SPIFFE ID fits (SPIFFE-ID s2.3) */
@@ -31,6 +30,11 @@ struct schema_choice {
 /* What is wrong with a text, as "what was expected" (a literal); NULL if nothing is. */
 typedef const char *schema_check(const char *text);
 
+struct schema_elements { /* of a list of maps */
+	const struct schema_table *table;
+	uint32_t first, stride, count; /* where the array is, the size of one, where their number is */
+};
+
 struct schema_item {
 	const char *key; /* dotted from the top, or from the list's element */
 	enum schema_type type;
@@ -40,6 +44,7 @@ struct schema_item {
 	uint32_t offset, size;
 	const struct schema_choice *choices;
 	schema_check *check;
+	const struct schema_elements *elements;
 	const char *help;
 };
 
@@ -48,12 +53,14 @@ struct schema_table {
 	size_t count;
 };
 
-extern const struct schema_table schema_top, schema_issuer, schema_rule;
+extern const struct schema_table schema_top;
+extern const struct schema_elements schema_rules; /* the one list with built-in elements */
 
 /* What each section is for; NULL if there is no section of that name. */
 const char *schema_section_help(const char *section);
-/* The table of a list of maps; NULL for other types. */
-const struct schema_table *schema_elements(enum schema_type type);
+/* How many elements a list of maps has, and where the i-th is. */
+uint32_t schema_count(const struct schema_elements *e, const struct conf *c);
+const void *schema_at(const struct schema_elements *e, const struct conf *c, uint32_t i);
 
 /* Numbers with a unit.  false: not of that form, or over INT64_MAX. */
 bool schema_parse_seconds(const char *text, int64_t *out);
@@ -65,6 +72,7 @@ void schema_print_number(enum schema_type type, int64_t value, char out[SCHEMA_N
 
 /* Checks (conf/check.c). */
 schema_check schema_check_trust_domain, schema_check_address, schema_check_user, schema_check_cidr, schema_check_pattern,
-	schema_check_dns_name_or_ip, schema_check_label, schema_check_url;
+	schema_check_dns_name_or_ip, schema_check_label, schema_check_url, schema_check_fetched_url, schema_check_cluster,
+	schema_check_signer, schema_check_signer_domain;
 
 #endif

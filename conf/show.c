@@ -123,17 +123,17 @@ static struct err put_element_json(struct show *s, const struct schema_table *ta
 
 static struct err put_elements(struct show *s, const struct schema_item *item)
 {
-	bool issuers = item->type == SCHEMA_ISSUERS, built_in = !issuers && s->c->rules_built_in;
-	uint32_t count = issuers ? s->c->issuer_count : s->c->rule_count;
+	bool built_in = item->elements == &schema_rules && s->c->rules_built_in;
+	uint32_t count = schema_count(item->elements, s->c);
 	const char *margin = built_in ? "# " : "";
 	if (s->json) TRY(buf_put_str(s->out, "["));
 	else if (built_in) TRY(buf_printf(s->out, "# the built-in rules:\n# %s:\n", item->key));
 	else TRY(buf_printf(s->out, count == 0 ? "%s: []\n" : "%s:\n", item->key));
 	for (uint32_t i = 0; i < count; i++) {
-		const void *base = issuers ? (const void *)&s->c->issuers[i] : (const void *)&s->c->rules[i];
+		const void *base = schema_at(item->elements, s->c, i);
 		if (s->json && i > 0) TRY(buf_put_str(s->out, ", "));
-		TRY(s->json ? put_element_json(s, schema_elements(item->type), base)
-			    : put_element_yaml(s, schema_elements(item->type), base, margin));
+		TRY(s->json ? put_element_json(s, item->elements->table, base)
+			    : put_element_yaml(s, item->elements->table, base, margin));
 	}
 	return s->json ? buf_put_str(s->out, "]") : OK;
 }
@@ -159,7 +159,7 @@ static struct err put_item_yaml(struct show *s, size_t i)
 	AUTO(buf) struct buf mine = { .max = SHOW_MAX }, theirs = { .max = SHOW_MAX };
 	const char *dot = strchr(item->key, '.');
 	if (dot != NULL && section_begins(i)) TRY(buf_printf(s->out, "%.*s:\n", (int)(dot - item->key), item->key));
-	if (schema_elements(item->type) != NULL) return put_elements(s, item);
+	if (item->elements != NULL) return put_elements(s, item);
 	TRY(conf_put_value(s->c, item, s->c, false, &mine));
 	TRY(conf_put_value(s->defaults, item, s->defaults, false, &theirs));
 	bool same = item->fallback != NULL && bytes_equal(buf_view(&mine), buf_view(&theirs));
@@ -176,7 +176,7 @@ static struct err put_item_json(struct show *s, size_t i)
 	if (i > 0) TRY(buf_put_str(s->out, ", "));
 	if (first) TRY(buf_printf(s->out, "\"%.*s\": {", (int)(dot - item->key), item->key));
 	TRY(buf_printf(s->out, "\"%s\": ", last_part(item->key)));
-	TRY(schema_elements(item->type) != NULL ? put_elements(s, item) : conf_put_value(s->c, item, s->c, true, s->out));
+	TRY(item->elements != NULL ? put_elements(s, item) : conf_put_value(s->c, item, s->c, true, s->out));
 	return dot != NULL && last ? buf_put_str(s->out, "}") : OK;
 }
 

@@ -61,7 +61,7 @@ static struct err put_items(const struct conf *c, struct buf *out)
 	for (size_t i = 0; i < schema_top.count; i++) {
 		const struct schema_item *item = &schema_top.items[i];
 		size_t n = strcspn(item->key, ".") + 1;
-		if (schema_elements(item->type) != NULL) continue;
+		if (item->elements != NULL) continue;
 		if (item->key[n - 1] == '.' && strncmp(before, item->key, n) != 0) TRY(put_section(item->key, out));
 		bool set = item->offset == offsetof(struct conf, trust_domain) || item->offset == offsetof(struct conf, data_dir) ||
 			   item->offset == offsetof(struct conf, run_dir);

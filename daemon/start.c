@@ -140,8 +140,11 @@ static struct err read_files(struct start *s, struct start_files *f)
 {
 	const char *cert = conf_text(s->conf, s->conf->tls.cert_file), *key = conf_text(s->conf, s->conf->tls.key_file);
 
-	for (uint32_t i = 0; i < s->conf->issuer_count; i++)
-		TRY(read_into_memfd(s, conf_text(s->conf, s->conf->issuers[i].jwks_file), "signet-jwks", &f->jwks[i]));
+	for (uint32_t i = 0; i < s->conf->issuer_count; i++) {
+		const char *path = conf_text(s->conf, s->conf->issuers[i].jwks_file);
+
+		if (path[0] != '\0') TRY(read_into_memfd(s, path, "signet-jwks", &f->jwks[i]));
+	}
 	if (cert[0] != '\0') TRY(read_into_memfd(s, cert, "signet-tls-cert", &f->tls_cert));
 	if (key[0] != '\0') TRY(read_into_memfd(s, key, "signet-tls-key", &f->tls_key));
 	return OK;

@@ -162,6 +162,27 @@ static struct err check_lifetimes(struct check *c)
 	return OK;
 }
 
+/* NAME, or NAME/PATTERN of one whose signers requests choose. */
+static struct err check_issuer(struct check *c, const char *issuer)
+{
+	size_t n = strcspn(issuer, "/");
+	int at = conf_csr_issuer_find(c->conf, BYTES(issuer, n));
+	if (strcmp(issuer, CONF_OWN_ISSUER) == 0) return OK;
+	if (at < 0) return refuse(c, "issuers", "there is no issuer %.*s", (int)n, issuer);
+	if (issuer[n] == '/' && c->conf->csr_issuers[at].signer_domain == 0)
+		return refuse(c, "issuers", "%s: that issuer has no signer_domain, so it signs by one name only", issuer);
+	if (issuer[n] == '\0' && c->conf->csr_issuers[at].signer_name == 0)
+		return refuse(c, "issuers", "%s: that issuer has no signer_name: write %s/PATTERN", issuer, issuer);
+	return OK;
+}
+
+static struct err check_same_node(struct check *c)
+{
+	if (!c->rule->same_node) return OK;
+	if (c->rule->impersonate.count == 0) return refuse(c, "same_node", "is about impersonate, which is not there");
+	return c->conf->cluster_count > 0 ? OK : refuse(c, "same_node", "needs an entry of clusters, to know where pods are");
+}
+
 static struct err check_lists(struct check *c)
 {
 	for (uint32_t i = 0; i < c->rule->key_types.count; i++) {
@@ -171,7 +192,7 @@ static struct err check_lists(struct check *c)
 	}
 	for (uint32_t i = 0; i < c->rule->issuers.count; i++) {
 		const char *issuer = conf_item(c->conf, c->rule->issuers, i);
-		if (strcmp(issuer, POLICY_ISSUER_DEFAULT) != 0) return refuse(c, "issuers", "there is no issuer %s", issuer);
+		TRY(check_issuer(c, issuer));
 	}
 	return OK;
 }
@@ -205,6 +226,7 @@ struct err policy_check(const struct conf *conf, char *problem, size_t size)
 		TRY(check_impersonate(&c));
 		TRY(check_lifetimes(&c));
 		TRY(check_lists(&c));
+		TRY(check_same_node(&c));
 		TRY(check_allowed(&c));
 	}
 	return OK;

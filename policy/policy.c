@@ -142,15 +142,55 @@ static struct err check_key(struct decision *d)
 	return OK;
 }
 
+/* One of Signet's own names for it: its own CA, or an entry of `issuers`. */
+static bool allows(const struct decision *d, const char *asked)
+{
+	struct conf_list allowed = d->rule->issuers;
+	if (allowed.count == 0) return strcmp(asked, conf_text(d->conf, d->conf->default_issuer)) == 0;
+	for (uint32_t i = 0; i < allowed.count; i++)
+		if (strcmp(conf_item(d->conf, allowed, i), asked) == 0) return true;
+	return false;
+}
+
+static bool by_name(const struct decision *d, const char *asked, struct policy_grant *grant)
+{
+	int at = conf_csr_issuer_find(d->conf, bytes_str(asked));
+	bool own = strcmp(asked, CONF_OWN_ISSUER) == 0;
+	if ((!own && (at < 0 || d->conf->csr_issuers[at].signer_name == 0)) || !allows(d, asked)) return false;
+	grant->issuer = own ? CONF_OWN_ISSUER : conf_text(d->conf, d->conf->csr_issuers[at].name);
+	return true;
+}
+
+/* What Istio calls a CertSigner: the last part of a signer's name.  The rule allows it as NAME/X. */
+static bool by_domain(const struct decision *d, const char *asked, struct policy_grant *grant)
+{
+	for (uint32_t i = 0; i < d->conf->csr_issuer_count; i++) {
+		const struct conf_csr_issuer *issuer = &d->conf->csr_issuers[i];
+		const char *name = conf_text(d->conf, issuer->name), *domain = conf_text(d->conf, issuer->signer_domain);
+		char full[64 + KUBE_SIGNER_MAX + 2];
+		int n = snprintf(full, sizeof(full), "%s/%s", name, asked);
+		bool fits = domain[0] != '\0' && n > 0 && (size_t)n < sizeof(full);
+		for (uint32_t k = 0; fits && k < d->rule->issuers.count; k++) {
+			if (!policy_glob(conf_item(d->conf, d->rule->issuers, k), bytes_str(full), '/')) continue;
+			n = snprintf(grant->signer_name, sizeof(grant->signer_name), "%s/%s", domain, asked);
+			if (n < 0 || (size_t)n >= sizeof(grant->signer_name) ||
+			    !kube_signer_valid(bytes_str(grant->signer_name)))
+				break;
+			grant->issuer = name;
+			return true;
+		}
+	}
+	grant->signer_name[0] = '\0';
+	return false;
+}
+
 static struct err choose_issuer(struct decision *d, struct policy_grant *grant)
 {
-	const char *asked = d->req->issuer == NULL || d->req->issuer[0] == '\0' ? POLICY_ISSUER_DEFAULT : d->req->issuer;
-	struct conf_list allowed = d->rule->issuers;
+	const char *asked = d->req->issuer == NULL || d->req->issuer[0] == '\0' ? conf_text(d->conf, d->conf->default_issuer)
+										: d->req->issuer;
 	grant->issuer = NULL;
-	if (allowed.count == 0 && strcmp(asked, POLICY_ISSUER_DEFAULT) == 0) grant->issuer = POLICY_ISSUER_DEFAULT;
-	for (uint32_t i = 0; i < allowed.count; i++)
-		if (strcmp(conf_item(d->conf, allowed, i), asked) == 0) grant->issuer = conf_item(d->conf, allowed, i);
-	if (grant->issuer != NULL) return OK;
+	grant->signer_name[0] = '\0';
+	if (by_name(d, asked, grant) || by_domain(d, asked, grant)) return OK;
 	tell(d, ": matches, but the issuer ");
 	tell_value(d, bytes_str(asked));
 	DENY(d, " is not allowed; denied\n");
@@ -245,6 +285,7 @@ static void tell_grant(struct decision *d, const struct policy_grant *grant)
 static struct err rule_grant(struct decision *d, struct policy_grant *grant)
 {
 	bool other = d->req->impersonate != NULL && d->req->impersonate[0] != '\0';
+	grant->same_node = other && d->rule->same_node;
 	grant->own_id[0] = '\0';
 	grant->name_count = 0; /* the rest of it is written below; it is large, so it is not cleared */
 	tell_rule(d);

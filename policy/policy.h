@@ -17,6 +17,7 @@
 #define SIGNET_POLICY_POLICY_H
 
 #include "base/hostname.h"
+#include "base/kube_name.h"
 #include "base/own.h"
 #include "conf/conf.h"
 #include "csr/csr.h"
@@ -26,7 +27,6 @@
 #define POLICY_NAME_MAX 64        /* bytes of an attribute's name without NUL */
 #define POLICY_VALUE_MAX 2048     /* bytes of its value without NUL */
 #define POLICY_NAMES_MAX 16       /* DNS and IP names of one grant */
-#define POLICY_ISSUER_DEFAULT "default" /* Signet's own CA; what "" asks for */
 
 /* Who was authenticated, by what evidence.  Made in ra/ once, read-only afterwards. */
 enum caller_kind { CALLER_NONE, CALLER_JWT, CALLER_MTLS, CALLER_JOIN_TOKEN };
@@ -49,7 +49,8 @@ struct policy_request {
 	const struct key_info *key;  /* of the CSR; NULL: not known yet, its type is not checked */
 	int64_t validity;            /* seconds; 0: not asked */
 	const char *impersonate;     /* SPIFFE ID, or "" or NULL */
-	const char *issuer;          /* CertSigner; "", NULL or "default": Signet's own CA */
+	const char *issuer; /* CertSigner: an issuer's name, or what an issuer with a signer_domain has it sign by; "", NULL:
+			       conf.default_issuer */
 };
 
 struct policy_name {
@@ -62,7 +63,9 @@ struct policy_grant {
 	char spiffe_id[SPIFFE_ID_MAX + 1];
 	char own_id[SPIFFE_ID_MAX + 1]; /* with impersonation: what the rule would give the caller itself; "": nothing */
 	int64_t lifetime;            /* seconds, clamped by the rule, never above cert.max_lifetime */
-	const char *rule, *issuer;   /* borrowed from the conf; issuer "default" is Signet's own CA */
+	const char *rule, *issuer;   /* borrowed from the conf; CONF_OWN_ISSUER is Signet's own CA */
+	char signer_name[KUBE_SIGNER_MAX + 1]; /* that was chosen under the issuer's signer_domain; "": the issuer's own */
+	bool same_node;              /* with impersonation: only if a pod of that ID is on the caller's node */
 	uint8_t name_count;
 	struct policy_name names[POLICY_NAMES_MAX];
 };

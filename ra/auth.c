@@ -33,6 +33,7 @@ struct err auth_new(const struct auth_options *o, struct auth **out, size_t *bad
 	if (a->sha256 == NULL) e = ERR(ERR_INTERNAL, "auth: no SHA-256");
 	if (e.code == ERR_OK) e = identity_cache_new(CACHE_ENTRIES, &a->cache);
 	for (size_t i = 0; e.code == ERR_OK && i < o->conf->issuer_count; i++) {
+		if (conf_keys_of(&o->conf->issuers[i]) != CONF_KEYS_FILE) continue; /* they come from the courier */
 		*bad_issuer = i;
 		e = jwt_keys_parse(o->jwks[i], &a->keys[i]);
 		if (e.code == ERR_NOT_FOUND) e = OK; /* the issuer has withdrawn all its keys: its tokens are refused */

@@ -32,6 +32,9 @@ static struct caller *caller_of(const struct attr *attrs)
 
 #define KUBERNETES "spiffe://example.org/ns/{k8s.namespace}/sa/{k8s.service_account}"
 #define RULE(body) "policy: [ { name: r, " body " } ]"
+#define SIGNERS                                                                                                        \
+	"\nclusters: [ { id: c } ]\nissuers:\n- { name: other, cluster: c, signer_name: x.example/other, roots_file: /r }\n"  \
+	"- { name: cm, cluster: c, signer_domain: clusterissuers.cert-manager.io, roots_file: /r }\n"
 #define ATTRS(...) (const struct attr[]) { __VA_ARGS__, { NULL, NULL } }
 #define NOBODY (const struct attr[]) { { NULL, NULL } }
 
@@ -228,6 +231,13 @@ static const struct {
 	{ "an issuer with the right", PLAIN ", issuers: [other]", { .issuer = "other" }, KEY_P256, true },
 	{ "a list without the default", PLAIN ", issuers: [other]", { .issuer = "" }, KEY_P256, false },
 	{ "an issuer is no pattern", PLAIN ", issuers: [other]", { .issuer = "*" }, KEY_P256, false },
+	{ "a signer that was chosen", PLAIN ", issuers: ['cm/mesh']", { .issuer = "mesh" }, KEY_P256, true },
+	{ "a signer by a pattern", PLAIN ", issuers: ['cm/*']", { .issuer = "mesh" }, KEY_P256, true },
+	{ "another signer than the rule's", PLAIN ", issuers: ['cm/mesh']", { .issuer = "mesh2" }, KEY_P256, false },
+	{ "a signer of an issuer that takes no choice", PLAIN ", issuers: [other]", { .issuer = "mesh" }, KEY_P256, false },
+	{ "a whole signer name", PLAIN ", issuers: ['cm/**']", { .issuer = "clusterissuers.cert-manager.io/mesh" }, KEY_P256, false },
+	{ "a signer that is no name", PLAIN ", issuers: ['cm/**']", { .issuer = "Mesh_" }, KEY_P256, false },
+	{ "the issuer of choices by its own name", PLAIN ", issuers: ['cm/**']", { .issuer = "cm" }, KEY_P256, true },
 	{ "impersonation without the right", PLAIN, { .impersonate = "spiffe://example.org/ns/a/sa/b" }, KEY_P256, false },
 	{ "impersonation", PLAIN ", impersonate: ['spiffe://example.org/ns/*/sa/*']", { .impersonate = "spiffe://example.org/ns/a/sa/b" }, KEY_P256, true },
 	{ "impersonation outside the pattern", PLAIN ", impersonate: ['spiffe://example.org/ns/*/sa/*']", { .impersonate = "spiffe://example.org/ns/a/sa/b/c" }, KEY_P256, false },
@@ -242,8 +252,8 @@ static void decides_on_the_request(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(request_cases); i++) {
-		char yaml[512];
-		snprintf(yaml, sizeof(yaml), RULE("%s"), request_cases[i].body);
+		char yaml[1024];
+		snprintf(yaml, sizeof(yaml), RULE("%s") SIGNERS, request_cases[i].body);
 		AUTO(conf) struct conf *c = conf_of(yaml);
 		AUTO(caller) struct caller *who = caller_of(NOBODY);
 		struct policy_grant grant;
@@ -254,7 +264,9 @@ static void decides_on_the_request(void **state)
 		if (e.code != (request_cases[i].ok ? ERR_OK : ERR_PERMISSION_DENIED)) fail_msg("%s: %s", request_cases[i].name, e.reason);
 		if (e.code != ERR_OK) continue;
 		assert_string_equal(grant.rule, "r");
-		assert_string_equal(grant.issuer, req.issuer == NULL || req.issuer[0] == '\0' ? "default" : req.issuer);
+		bool chosen = strstr(request_cases[i].body, "cm/") != NULL;
+		assert_string_equal(grant.issuer, chosen ? "cm" : req.issuer == NULL || req.issuer[0] == '\0' ? "default" : req.issuer);
+		assert_int_equal(grant.signer_name[0] != '\0', chosen);
 		assert_string_equal(grant.spiffe_id, req.impersonate == NULL ? "spiffe://example.org/a" : req.impersonate);
 	}
 }
@@ -420,6 +432,12 @@ static const struct {
 	{ RULE(PLAIN ", default_lifetime: 2h, max_lifetime: 1h"), "rule r (line 3): default_lifetime: more than the rule's max_lifetime" },
 	{ RULE(PLAIN ", key_types: [ed25519]"), "rule r (line 3): key_types: ed25519 is not in cert.key_types" },
 	{ RULE(PLAIN ", issuers: [default, other]"), "rule r (line 3): issuers: there is no issuer other" },
+	{ RULE(PLAIN ", issuers: [default, other, 'cm/*']") SIGNERS, NULL },
+	{ RULE(PLAIN ", issuers: ['other/*']") SIGNERS, "rule r (line 3): issuers: other/*: that issuer has no signer_domain, so it signs by one name only" },
+	{ RULE(PLAIN ", issuers: [cm]") SIGNERS, "rule r (line 3): issuers: cm: that issuer has no signer_name: write cm/PATTERN" },
+	{ RULE(PLAIN ", same_node: true") SIGNERS, "rule r (line 3): same_node: is about impersonate, which is not there" },
+	{ RULE("same_node: true, impersonate: ['spiffe://example.org/**']"), "rule r (line 3): same_node: needs an entry of clusters, to know where pods are" },
+	{ RULE("same_node: true, impersonate: ['spiffe://example.org/**']") SIGNERS, NULL },
 	{ "policy: [ { name: a, deny: true }, { name: a, deny: true } ]", "rule a (line 3): name: another rule before has the same name" },
 };
 
