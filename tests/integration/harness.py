@@ -251,7 +251,7 @@ class Signet:
 
     def events(self, name):
         out = []
-        for line in self.log().splitlines():
+        for line in self.log().split("\n")[:-1]:  # of a line that is just being written a reader may see a part
             if line.startswith("{"):
                 event = json.loads(line)
                 if event["event"] == name:
