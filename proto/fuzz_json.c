@@ -1,5 +1,5 @@
-/* json.h: we accept exactly the objects that jansson accepts with the same flags and that are not nested too deep.  Pruned, any object
- * that jansson takes is taken; nothing is lost but what is nested too deep, or is in a member "x". */
+/* json.h: we accept exactly the objects that jansson accepts with the same flags and that are not nested too deep.  Pruned, any
+ * object that jansson takes is taken; nothing is lost but what is nested too deep, or is in a member "x". */
 #include <string.h>
 
 #include "proto/json.h"
@@ -54,8 +54,10 @@ static void prune(json_t *value, size_t level)
 	json_object_foreach_safe(value, next, key, child) {
 		bool nested = json_is_array(child) || json_is_object(child);
 
-		if (nested && (level == JSON_DEPTH_MAX || strcmp(key, "x") == 0)) (void)json_object_set_new(value, key, json_null());
-		else prune(child, level + 1);
+		if (nested && (level == JSON_DEPTH_MAX || strcmp(key, "x") == 0))
+			(void)json_object_set_new(value, key, json_null());
+		else
+			prune(child, level + 1);
 	}
 }
 

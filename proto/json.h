@@ -2,7 +2,7 @@
  *
  * Refused: over `max` bytes, duplicate keys, NUL in a string, nesting over JSON_DEPTH_MAX (counted before jansson sees
  * a byte), trailing text, a number that does not fit (integer over 64 bits, real over a double), a top level that is not
- * an object (json_object_parse_pruned() mends some of it instead).  Jansson's hash seed is set from getrandom(2) at the first call: no file is ever opened. */
+ * an object.  Jansson's hash seed is set from getrandom(2) at the first call: no file is ever opened. */
 #ifndef SIGNET_PROTO_JSON_H
 #define SIGNET_PROTO_JSON_H
 
@@ -16,9 +16,9 @@
 /* OK: *out is the caller's (json_decref / AUTO(json)).  INVALID_ARGUMENT otherwise (RESOURCE_EXHAUSTED: no memory), *out
  * untouched. */
 struct err json_object_parse(struct bytes text, size_t max, json_t **out);
-/* The same for a text of which others wrote parts that are of no interest, so that none of them can have it refused: of members with
- * the name `drop` ("[A-Za-z]+") arrays and objects become null, so do those nested deeper than JSON_DEPTH_MAX; a NUL in a string is
- * U+FFFD; of duplicate keys the last counts.  Otherwise as above. */
+/* The same for a text of which others wrote parts that are of no interest, so that none of them can have it refused: arrays and
+ * objects in members with the name `drop` (letters) become null, and so do those nested deeper than JSON_DEPTH_MAX; a NUL in a
+ * string is U+FFFD; of duplicate keys the last counts. */
 struct err json_object_parse_pruned(struct bytes text, size_t max, const char *drop, json_t **out);
 static inline void auto_json(json_t **p)
 {
