@@ -62,7 +62,8 @@ struct err member_word_of(const json_t *value, char *out, size_t size)
 	if (value != NULL && text == NULL) FAIL(ERR_INVALID_ARGUMENT, "object: a member is not a string");
 	if (len >= size) FAIL(ERR_INVALID_ARGUMENT, "object: a member is too long");
 	for (size_t i = 0; i < len; i++)
-		if (text[i] <= ' ' || text[i] > '~') FAIL(ERR_INVALID_ARGUMENT, "object: a member holds other characters than a name may");
+		if (text[i] <= ' ' || text[i] > '~')
+			FAIL(ERR_INVALID_ARGUMENT, "object: a member holds other characters than a name may");
 	if (len > 0) memcpy(out, text, len);
 	out[len] = '\0';
 	return OK;

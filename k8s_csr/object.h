@@ -2,11 +2,11 @@
  * conventions; members as v1.37 sends them).  The other kinds: object_csr.h, object_review.h, object_core.h.
  *
  * Pure; any thread.  Nothing is believed: every size is bounded, what names something is checked for its characters, what a
- * person would read is cut and made printable.  Nor can whoever may create an object stop the reading of others: the API server hands
- * on NULs in annotations and managedFields of any depth, so parse with kube_parse(), and pass over the element of a list that its
- * reader refuses.  A reader takes one object, unknown members are passed over, null is as good as absent, and it fails with
- *   INVALID_ARGUMENT  another kind or apiVersion (absent is as good as right: elements of a list have neither), a member of a
- *                     wrong type, too long, of wrong characters, or a needed one missing; *out is untouched.
+ * person would read is cut and made printable.  Nor can whoever may create an object stop the reading of others: the API server
+ * hands on NULs in annotations and managedFields of any depth, so parse with kube_parse(), and pass over the element of a list
+ * that its reader refuses.  A reader takes one object, unknown members are passed over, null is as good as absent; it fails with
+ *   INVALID_ARGUMENT    another kind or apiVersion (absent is as good as right: elements of a list have neither), a member of a
+ *                       wrong type, too long, of wrong characters, or a needed one missing; *out is untouched.
  * Builders append one JSON text to *out and fail with
  *   INVALID_ARGUMENT    what they say is needed is not there, or would be refused by every API server
  *   RESOURCE_EXHAUSTED  over out->max, or no memory; *out is as before.
@@ -19,7 +19,7 @@
 
 #define KUBE_ANSWER_MAX (4 * 1024 * 1024) /* bytes of JSON; ours: etcd's 1.5 MiB an object, with NULs in it, came as 2.7 */
 #define KUBE_UID_MAX 64                   /* bytes; ours: they are UUIDs */
-#define KUBE_VERSION_MAX 64               /* bytes of a resourceVersion; ours: they are decimal numbers, and opaque to clients */
+#define KUBE_VERSION_MAX 64               /* bytes of a resourceVersion; ours: decimal numbers, opaque to clients */
 #define KUBE_CONTINUE_MAX 2048            /* bytes; ours: base64 of a small JSON object with a name in it */
 #define KUBE_TEXT_MAX 256                 /* bytes of what a person reads; ours: the rest is cut off */
 #define KUBE_RETRY_MAX 3600               /* seconds; ours: a larger retryAfterSeconds is taken for this */
@@ -27,8 +27,8 @@
 /* Text that may be empty, in printable ASCII: other characters are '?'. */
 typedef char kube_text[KUBE_TEXT_MAX + 1];
 
-/* Any answer, and a line of a watch.  OK: *out is the caller's (AUTO(json)).  INVALID_ARGUMENT: over KUBE_ANSWER_MAX bytes, or no JSON
- * object (json_object_parse_pruned(); managedFields are left out). */
+/* Any answer, and a line of a watch, without its managedFields (json_object_parse_pruned()).  OK: *out is the caller's
+ * (AUTO(json)).  INVALID_ARGUMENT: over KUBE_ANSWER_MAX bytes, or no JSON object. */
 struct err kube_parse(struct bytes text, json_t **out);
 
 struct kube_meta {
@@ -66,7 +66,7 @@ struct kube_watch {
 	enum kube_watch_type type;
 	const json_t *object;               /* ADDED, MODIFIED, DELETED: borrowed from `line`; NULL otherwise */
 	char version[KUBE_VERSION_MAX + 1]; /* to go on from; "" with ERROR */
-	bool initial_end;                   /* BOOKMARK: all that was there when a watch with sendInitialEvents began has been told */
+	bool initial_end;                   /* BOOKMARK: what was there when a watch with sendInitialEvents began is told */
 	struct kube_status status;          /* ERROR: why the watch ended (410 "Expired": list again); zero otherwise */
 };
 /* One line of a watch.  A type that is none of these is refused. */

@@ -1,5 +1,5 @@
-/* object_core.h: Pods and Events of core/v1: where a pod runs and as whom, and why a signer leaves a request alone (cert-manager says
- * that in Events only).  Pure; any thread; how readers fail: object.h. */
+/* object_core.h: Pods and Events of core/v1: where a pod runs and as whom, and why a signer leaves a request alone (cert-manager
+ * says that in Events only).  Pure; any thread; how readers fail: object.h. */
 #ifndef SIGNET_K8S_CSR_OBJECT_CORE_H
 #define SIGNET_K8S_CSR_OBJECT_CORE_H
 

@@ -190,7 +190,8 @@ struct err kube_csr_approve_patch(const json_t *csr, const struct kube_approval 
 	list = conditions.list == NULL ? json_array() : json_deep_copy(conditions.list);
 	if (json_array_append_new(list, approved) != 0) FAIL(ERR_RESOURCE_EXHAUSTED, "object: out of memory");
 	if (!approval->guard) return members_put(json_pack("{s{sO}}", "status", "conditions", list), out);
-	return members_put(json_pack("{s{ss} s{sO}}", "metadata", "resourceVersion", meta.version, "status", "conditions", list), out);
+	return members_put(json_pack("{s{ss} s{sO}}", "metadata", "resourceVersion", meta.version, "status", "conditions", list),
+	                   out);
 }
 
 /* ---- read ---- */

@@ -15,7 +15,8 @@ struct err kube_token_review_body(struct bytes token, struct kube_audiences audi
 {
 	AUTO(json) json_t *list = json_array();
 
-	if (token.len == 0 || token.len > KUBE_TOKEN_MAX) FAIL(ERR_INVALID_ARGUMENT, "token_review: length of the token is out of range");
+	if (token.len == 0 || token.len > KUBE_TOKEN_MAX)
+		FAIL(ERR_INVALID_ARGUMENT, "token_review: length of the token is out of range");
 	for (size_t i = 0; i < token.len; i++)
 		if (token.data[i] <= ' ' || token.data[i] > '~')
 			FAIL(ERR_INVALID_ARGUMENT, "token_review: the token holds other characters than a token may");
