@@ -77,7 +77,7 @@ static struct err authority_check(struct bytes text)
 	if (!good) FAIL(ERR_INVALID_ARGUMENT, "url: no host name or address (an IPv6 address needs [ ])");
 	if (bracket) rest = from(rest, 1);
 	if (rest.len > 0 && (rest.data[0] != ':' || !is_port(from(rest, 1))))
-		FAIL(ERR_INVALID_ARGUMENT, "url: the port is not a number from 1 to 65535");
+		FAIL(ERR_INVALID_ARGUMENT, "url: the port is not a number from 1 to 65535 (an IPv6 address needs [ ])");
 	return OK;
 }
 

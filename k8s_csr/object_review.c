@@ -1,0 +1,143 @@
+#include "k8s_csr/object_review.h"
+
+#include <string.h>
+
+#include "k8s_csr/members.h"
+
+#define TOKEN_API "authentication.k8s.io/v1"
+#define TOKEN_KIND "TokenReview"
+#define ACCESS_API "authorization.k8s.io/v1"
+#define ACCESS_KIND "SelfSubjectAccessReview"
+
+/* ---- TokenReview ---- */
+
+struct err kube_token_review_body(struct bytes token, struct kube_audiences audiences, struct buf *out)
+{
+	AUTO(json) json_t *list = json_array();
+
+	if (token.len == 0 || token.len > KUBE_TOKEN_MAX)
+		FAIL(ERR_INVALID_ARGUMENT, "token_review: length of the token is out of range");
+	for (size_t i = 0; i < token.len; i++)
+		if (token.data[i] <= ' ' || token.data[i] > '~')
+			FAIL(ERR_INVALID_ARGUMENT, "token_review: the token holds other characters than a token may");
+	if (audiences.count == 0) FAIL(ERR_INVALID_ARGUMENT, "token_review: no audience");
+	for (size_t i = 0; i < audiences.count; i++)
+		if (json_array_append_new(list, json_string(audiences.list[i])) != 0)
+			FAIL(ERR_RESOURCE_EXHAUSTED, "token_review: out of memory");
+	return members_put(json_pack("{ss ss s{ss% sO}}", "apiVersion", TOKEN_API, "kind", TOKEN_KIND, "spec", "token", token.data,
+	                             token.len, "audiences", list),
+	                   out);
+}
+
+/* Is one of the `count` wanted in `list` (NULL: empty)?  Its elements must be strings. */
+static struct err list_has(const json_t *list, const char *const *wanted, size_t count, bool *has)
+{
+	const json_t *element;
+	size_t i;
+
+	*has = false;
+	json_array_foreach(list, i, element) {
+		if (!json_is_string(element)) FAIL(ERR_INVALID_ARGUMENT, "token_review: a list holds something else than strings");
+		for (size_t j = 0; j < count; j++) *has |= strcmp(json_string_value(element), wanted[j]) == 0;
+	}
+	return OK;
+}
+
+/* Values of user.extra are lists; those that we know have exactly one element. */
+static struct err read_extra(const json_t *extra, const char *key, char *out, size_t size)
+{
+	const json_t *list;
+
+	out[0] = '\0';
+	TRY(member_array(extra, key, &list));
+	if (list == NULL) return OK;
+	if (json_array_size(list) != 1) FAIL(ERR_INVALID_ARGUMENT, "token_review: an attribute of the user has not one value");
+	return member_word_of(json_array_get(list, 0), out, size);
+}
+
+static struct err read_extras(const json_t *user, struct kube_token *token)
+{
+	const json_t *extra;
+
+	TRY(member_object(user, "extra", &extra));
+#define READ(key, member) TRY(read_extra(extra, "authentication.kubernetes.io/" key, token->member, sizeof(token->member)))
+	READ("credential-id", credential_id);
+	READ("pod-name", pod_name);
+	READ("pod-uid", pod_uid);
+	READ("node-name", node_name);
+	READ("node-uid", node_uid);
+#undef READ
+	if ((token->pod_name[0] != '\0' && !kube_name_valid(bytes_str(token->pod_name))) ||
+	    (token->node_name[0] != '\0' && !kube_name_valid(bytes_str(token->node_name))))
+		FAIL(ERR_INVALID_ARGUMENT, "token_review: the name of a pod or node is malformed");
+	return OK;
+}
+
+/* user: a service account of any namespace, in the group that the API server puts each of them in. */
+static struct err read_user(const json_t *user, struct kube_token *token)
+{
+	static const char *const group[] = { "system:serviceaccounts" };
+	struct bytes username, ns, account;
+	const json_t *groups;
+	bool member;
+
+	if (json_string_of(user, "username", KUBE_ANSWER_MAX, &username).code != ERR_OK)
+		FAIL(ERR_INVALID_ARGUMENT, "token_review: no user name");
+	if (kube_account_split(username, &ns, &account).code != ERR_OK)
+		FAIL(ERR_UNAUTHENTICATED, "token_review: not the token of a service account");
+	memcpy(token->ns, ns.data, ns.len);
+	memcpy(token->account, account.data, account.len);
+	TRY(member_needed_word(user, "uid", token->uid, sizeof(token->uid)));
+	TRY(member_array(user, "groups", &groups));
+	TRY(list_has(groups, group, ARRAY_LEN(group), &member));
+	if (!member) FAIL(ERR_UNAUTHENTICATED, "token_review: not in the group system:serviceaccounts");
+	return read_extras(user, token);
+}
+
+struct err kube_token_review_read(const json_t *review, struct kube_audiences audiences, struct kube_token *out, kube_text said)
+{
+	struct kube_token token = { .uid = "" };
+	const json_t *status, *user, *verified_for;
+	bool authenticated, ours;
+
+	said[0] = '\0';
+	TRY(member_kind(review, TOKEN_API, TOKEN_KIND));
+	TRY(member_needed_object(review, "status", &status));
+	TRY(member_text(status, "error", said));
+	TRY(member_flag(status, "authenticated", &authenticated));
+	if (!authenticated || said[0] != '\0') FAIL(ERR_UNAUTHENTICATED, "token_review: the API server does not accept the token");
+	TRY(member_array(status, "audiences", &verified_for));
+	TRY(list_has(verified_for, audiences.list, audiences.count, &ours));
+	if (!ours) FAIL(ERR_UNAUTHENTICATED, "token_review: not for an audience that is wanted");
+	TRY(member_needed_object(status, "user", &user));
+	TRY(read_user(user, &token));
+	*out = token;
+	return OK;
+}
+
+/* ---- SelfSubjectAccessReview ---- */
+
+struct err kube_access_review_body(const struct kube_access *access, struct buf *out)
+{
+	return members_put(json_pack("{ss ss s{s{ss* ss* ss* ss* ss* ss*}}}", "apiVersion", ACCESS_API, "kind", ACCESS_KIND, "spec",
+	                             "resourceAttributes", "verb", access->verb, "group", access->group, "resource",
+	                             access->resource, "subresource", access->subresource, "name", access->name, "namespace",
+	                             access->ns),
+	                   out);
+}
+
+struct err kube_access_review_read(const json_t *review, bool *allowed, kube_text reason)
+{
+	const json_t *status;
+	bool yes, no;
+
+	TRY(member_kind(review, ACCESS_API, ACCESS_KIND));
+	TRY(member_needed_object(review, "status", &status));
+	if (!json_is_boolean(json_object_get(status, "allowed")))
+		FAIL(ERR_INVALID_ARGUMENT, "access_review: does not say whether it is allowed");
+	TRY(member_flag(status, "allowed", &yes));
+	TRY(member_flag(status, "denied", &no));
+	TRY(member_text(status, "reason", reason));
+	*allowed = yes && !no;
+	return OK;
+}
