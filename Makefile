@@ -2,7 +2,7 @@
 #   make demo   everything from nothing: set up, build, run, ask, verify (README)
 #   make test   set up and pass every test that needs Debian packages only
 SHELL   := /bin/bash
-DIRS    := base der proto conf key csr jwt policy hsm storage ca net ra admin daemon cli
+DIRS    := base der proto conf key csr jwt policy hsm storage ca k8s_csr net ra admin daemon cli
 # VARIANT: release (what is installed and measured), san (ASan and UBSan, sandbox off), points (release with points to kill at,
 # for tests), clang (warnings of the other compiler), fuzz (libFuzzer), afl (AFL++)
 VARIANT ?= release
