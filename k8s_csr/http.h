@@ -11,8 +11,8 @@
  * breaks just after a request went out on it, before one byte of the answer, libcurl sends the request AGAIN on a new connection
  * (RFC 9110 s9.2.2 would have that for idempotent ones only): a POST may have been done twice, so give objects their names
  * and take ALREADY_EXISTS for "look whether it is ours".  On a connection that is new it is UNAVAILABLE at once.
- * A peer that vanished: TCP keepalive and HTTPS_DEAD_MS end its connections; one that takes bytes and says nothing:
- * after a request's time is up, later requests of that target get a new connection. */
+ * A peer that vanished: unanswered keepalives end its connections within a minute, unacknowledged bytes within HTTPS_DEAD_MS.
+ * One that takes bytes and says nothing: after a request's time is up, later requests of that target get a new connection. */
 #ifndef SIGNET_K8S_CSR_HTTP_H
 #define SIGNET_K8S_CSR_HTTP_H
 

@@ -48,8 +48,7 @@ static const char *const methods[] = {
 /* A stream lives as long as it says something. */
 static void heard(struct https_request *r)
 {
-	if (r->data == NULL || r->cancelled) return;
-	if (timer_start(r->timer, r->timeout_ms).code != ERR_OK) timer_stop(r->timer);
+	if (r->data != NULL && !r->cancelled) (void)timer_start(r->timer, r->timeout_ms);
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)

@@ -21,6 +21,7 @@ import warnings
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 
 DIR = sys.argv[1]
 KINDS = ["h1", "expired", "mtls", "h2", "old", "mute", "clear"]
@@ -208,7 +209,7 @@ def serve_http1(c):
 
 class Http2:
     def __init__(self, c):
-        self.c, self.held, self.asks = c, [], {}
+        self.c, self.held, self.asks, self.ended = c, [], {}, False
         self.h = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
 
     def answer(self, stream, status, body, end=True):
@@ -235,6 +236,7 @@ class Http2:
             self.h.reset_stream(stream, 7)
         elif path == "/goaway":
             self.h.close_connection(1)
+            self.ended = True
         elif path == "/close":
             raise EOFError
         elif path == "/pieces":
@@ -260,6 +262,8 @@ class Http2:
                 elif isinstance(e, h2.events.StreamEnded):
                     self.ask(e.stream_id)
             self.c.send(self.h.data_to_send())
+            if self.ended:
+                return
 
 
 def serve(kind, sock):
@@ -278,8 +282,8 @@ def serve(kind, sock):
         if isinstance(sock, ssl.SSLSocket):
             sock.settimeout(1)
             sock.unwrap()
-    except (OSError, ValueError):
-        pass  # the client went away: that is its right
+    except (OSError, ValueError, h2.exceptions.ProtocolError):
+        pass  # the client went away, or its stream: that is its right
     finally:
         sock.close()
 

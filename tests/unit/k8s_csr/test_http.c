@@ -623,6 +623,49 @@ static void server_starts_again(void **state)
 	get_ok(w, &g, w->target[H2], "/hello");
 }
 
+/* Starts, cancels and ends in an order that nobody thought of (but the same in each run, as far as the server's part goes). */
+static void any_order_of_things(void **state)
+{
+	static const char *const paths[] = { "/hello", "/silent", "/pieces", "/drip", "/cut", "/reset", "/endless", "/once", "/close", "/goaway",
+		                             "/refuse", "/stall", "/later", "/big", "/goodbye", "/nothing" };
+	static const enum kind kinds[] = { H1, H1, H2, H2, MTLS, MUTE, EXPIRED, CLEAR };
+	struct world *w = *state;
+	struct got g[48] = { 0 };
+	uint32_t x = 1;
+
+	for (int step = 0; step < 1500; step++) {
+		struct got *one = &g[(x = x * 1664525 + 1013904223) >> 16 & 31];
+		unsigned dice = (x = x * 1664525 + 1013904223) >> 16;
+		struct https_ask ask = ask_for(one, w->target[kinds[dice & 7]], paths[dice >> 3 & 15]);
+
+		assert_true(one->ends <= 1);
+		if (one->request != NULL) {
+			https_cancel(one->request);
+			one->request = NULL;
+		} else {
+			ask.timeout_ms = 1 + (dice >> 7 & 63);
+			if ((dice & 1024) != 0) ask.data = got_piece;
+			start(w, one, &ask);
+		}
+		if ((dice & 6144) == 0) world_run(w, 1 + (dice >> 13 & 3));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(g); i++) {
+		if (g[i].request != NULL) https_cancel(g[i].request);
+		g[i].request = NULL;
+	}
+	world_run(w, 50);
+	get_ok(w, &g[0], w->target[H1], "/hello");
+	get_ok(w, &g[0], w->target[H2], "/hello");
+	w->awaited = ARRAY_LEN(g);
+	for (size_t i = 0; i < ARRAY_LEN(g); i++) { /* and nothing is left that counts */
+		struct https_ask ask = ask_for(&g[i], w->target[i % 2 == 0 ? H1 : H2], "/hello");
+
+		start(w, &g[i], &ask);
+	}
+	world_run(w, 0);
+	for (size_t i = 0; i < ARRAY_LEN(g); i++) assert_int_equal(g[i].status, 200);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
@@ -645,6 +688,7 @@ int main(void)
 		TEST(late_answer_does_not_end_a_stream_beside_it),
 		TEST(kept_connection_that_breaks_is_tried_anew),
 		TEST(refused_stream_is_tried_anew),
+		TEST(any_order_of_things),
 		TEST(server_starts_again),
 	};
 
