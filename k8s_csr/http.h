@@ -7,10 +7,11 @@
  * Never: redirects (a 3xx is an answer as any other), cookies, netrc, proxies, compressed bodies, the machine's own store of
  * trusted roots (who wants it passes its bytes).  The token goes to the target's host only, and into no text or log.
  *
- * A server that died: a kept connection that was closed meanwhile is found out before it is used, and a new one is made.  If it
- * breaks just after a request went out on it, before one byte of the answer, libcurl sends the request AGAIN on a new connection
- * (RFC 9110 s9.2.2 would have that for idempotent ones only): a POST may have been done twice, so give objects their names
- * and take ALREADY_EXISTS for "look whether it is ours".  On a connection that is new it is UNAVAILABLE at once.
+ * A server that died: a kept connection that was closed meanwhile (or told to go away) is found out before it is used, and a new
+ * one is made.  If it breaks just after a request went out on it, before one byte of the answer, libcurl may send the request
+ * AGAIN on a new connection: a POST may have been done twice (RFC 9110 s9.2.2 would not have that), so give objects their names,
+ * and take a 409 for "look whether it is ours"; or it is UNAVAILABLE, as on a connection that was new.  A stream that the server
+ * refuses unseen (REFUSED_STREAM) is sent again up to five times.
  * A peer that vanished: unanswered keepalives end its connections within a minute, unacknowledged bytes within HTTPS_DEAD_MS.
  * One that takes bytes and says nothing: after a request's time is up, later requests of that target get a new connection. */
 #ifndef SIGNET_K8S_CSR_HTTP_H

@@ -22,11 +22,12 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
+import hyperframe.frame
 
 DIR = sys.argv[1]
 KINDS = ["h1", "expired", "mtls", "h2", "old", "mute", "clear"]
 ports = {}
-seen = {}  # path -> how often it was asked
+seen = {}  # path -> how often it was asked; "/connections/KIND" and "/open/KIND": how many there were and are
 numbers = itertools.count(1)
 lock = threading.Lock()
 
@@ -46,9 +47,9 @@ def context(kind):
     return c
 
 
-def count(path):
+def count(path, n=1):
     with lock:
-        seen[path] = seen.get(path, 0) + 1
+        seen[path] = seen.get(path, 0) + n
 
 
 class Conn:
@@ -220,9 +221,7 @@ class Http2:
         fields, body = self.asks.pop(stream)
         path = fields[":path"].partition("?")[0]
         count(path)
-        if path.startswith("/seen/"):
-            self.answer(stream, 200, f"seen {seen.get(path[5:], 0)}")
-        elif path.startswith("/hold/"):  # until so many are open at once on this connection
+        if path.startswith("/hold/"):  # until so many are open at once on this connection
             self.held.append(stream)
             if len(self.held) == int(path[6:]):
                 for s in self.held:
@@ -237,6 +236,10 @@ class Http2:
         elif path == "/goaway":
             self.h.close_connection(1)
             self.ended = True
+        elif path == "/goaway-soft":  # as an API server does to spread its clients: no new streams, but the open ones live
+            self.answer(stream, 200, f"conn: {self.c.number}\n")
+            self.c.send(self.h.data_to_send())
+            self.c.send(hyperframe.frame.GoAwayFrame(0, last_stream_id=2**31 - 1).serialize())
         elif path == "/close":
             raise EOFError
         elif path == "/pieces":
@@ -268,6 +271,7 @@ class Http2:
 
 def serve(kind, sock):
     count("/connections/" + kind)
+    count("/open/" + kind)
     try:
         if kind == "mute":
             time.sleep(20)
@@ -285,6 +289,7 @@ def serve(kind, sock):
     except (OSError, ValueError, h2.exceptions.ProtocolError):
         pass  # the client went away, or its stream: that is its right
     finally:
+        count("/open/" + kind, -1)
         sock.close()
 
 

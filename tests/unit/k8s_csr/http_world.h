@@ -308,6 +308,17 @@ static inline unsigned seen(struct world *w, const char *path)
 	return n;
 }
 
+/* Of an answer that tells its connection. */
+static inline unsigned conn_of(const struct got *g)
+{
+	const char *at = strstr(g->body, "conn: ");
+	unsigned n = 0;
+
+	assert_non_null(at);
+	assert_int_equal(sscanf(at, "conn: %u", &n), 1);
+	return n;
+}
+
 #define assert_has(g, what)                                                                                            \
 	do {                                                                                                           \
 		if (strstr((g)->body, what) == NULL) fail_msg("no \"%s\" in: %s", what, (g)->body);                    \

@@ -117,16 +117,6 @@ static void key_of_another_certificate_is_useless(void **state)
 	https_target_unref(t);
 }
 
-static unsigned conn_of(const struct got *g)
-{
-	const char *at = strstr(g->body, "conn: ");
-	unsigned n = 0;
-
-	assert_non_null(at);
-	assert_int_equal(sscanf(at, "conn: %u", &n), 1);
-	return n;
-}
-
 /* Not even where the old one had the same certificates, which libcurl would take for the same. */
 static void new_target_has_new_connections(void **state)
 {
