@@ -15,7 +15,7 @@ struct err control_peer_take(struct bytes in, struct control_peer *m)
 	TRY(wire_u8(&in, &got.role));
 	TRY(wire_u16(&in, &got.number));
 	TRY(wire_end(&in));
-	if (got.role > CONTROL_ADMIN) FAIL(ERR_INVALID_ARGUMENT, "control: unknown role");
+	if (got.role > CONTROL_COURIER) FAIL(ERR_INVALID_ARGUMENT, "control: unknown role");
 	*m = got;
 	return OK;
 }

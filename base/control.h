@@ -8,7 +8,7 @@
 
 #include "base/chan.h"
 
-enum control_role { CONTROL_MONITOR = 0, CONTROL_KEEPER = 1, CONTROL_FRONT = 2, CONTROL_ADMIN = 3 };
+enum control_role { CONTROL_MONITOR = 0, CONTROL_KEEPER = 1, CONTROL_FRONT = 2, CONTROL_ADMIN = 3, CONTROL_COURIER = 4 };
 
 enum control_type {
 	/* child -> monitor */
@@ -16,10 +16,13 @@ enum control_type {
 	CONTROL_CA_RESULT = 7, /* keeper -> monitor: u8: 1 the CA of CONTROL_CA is in use, 0 it was refused */
 	/* monitor -> child */
 	CONTROL_STOP = 2,    /* empty: finish what is in hand, then exit with status 0 */
-	CONTROL_CHANNEL = 3, /* -> keeper, with descriptor: struct control_peer: a new peer's end of a channel (ca/wire.h) */
+	/* -> keeper, courier, front, with descriptor: struct control_peer: a new peer's end of a channel (ca/wire.h,
+	 * ca/wire_courier.h, k8s_csr/wire_front.h) */
+	CONTROL_CHANNEL = 3,
 	CONTROL_METRICS = 4, /* -> admin, with descriptor: struct control_peer: a process's metrics page; replaces its older one */
 	CONTROL_CRL = 8,     /* -> keeper, with descriptor: sealed memory with ca-crl.pem; a file without a list: cleared */
 	CONTROL_CA = 6,      /* -> keeper, with descriptor: a pipe with the files of the CA to sign with (ca/files.h), at its end */
+	CONTROL_ISSUER_ROOTS = 9, /* -> keeper, with descriptor: u8: index of the CSR issuer; sealed memory with its roots_file */
 	CONTROL_STATUS = 5,  /* -> admin: text, 0..CONTROL_STATUS_MAX bytes: processes and restarts, for `signet status` */
 };
 

@@ -19,6 +19,7 @@ enum wire_courier_type {
 	/* keeper -> courier */
 	KEEPER_INSTANCE = 16,  /* after HELLO: WIRE_INSTANCE_LEN octets: whose requests ours are, in every cluster */
 	KEEPER_FILE = 17,      /* struct wire_file */
+	KEEPER_DONE = 19,      /* u64 id: its answer is durable, or wanted no more: clean up */
 	KEEPER_FILED_ALL = 18, /* empty, after INSTANCE: all that is in hand has been sent; what else is found is left over */
 };
 #define WIRE_INSTANCE_LEN 16

@@ -79,6 +79,7 @@ static void map_role(struct fd_map *m, enum control_role role, const struct star
 		map_put(m, ADMIN_FD_ACCESS, s->access);
 		map_put(m, ADMIN_FD_METRICS, s->metrics);
 		break;
+	case CONTROL_COURIER:
 	case CONTROL_MONITOR:
 		break; /* never started by us */
 	}
