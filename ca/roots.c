@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ca/root_make.h"
-#include "ca/wire.h"
+#include "ca/wire_bundle.h"
 #include "der/pem.h"
 
 #define VALUE_NAME "roots"

@@ -1,4 +1,4 @@
-#include "ca/wire.h"
+#include "ca/wire_bundle.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef SIGNET_RA_ANSWER_H
 #define SIGNET_RA_ANSWER_H
 
-#include "ca/wire.h"
+#include "ca/wire_bundle.h"
 
 struct answer_tail { /* encoded elements after the leaf */
 	struct buf encoded;

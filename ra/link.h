@@ -8,7 +8,7 @@
 
 #include "base/loop.h"
 #include "base/metrics.h"
-#include "ca/wire.h"
+#include "ca/wire_bundle.h"
 
 struct link;
 

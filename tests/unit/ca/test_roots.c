@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 
 #include "ca/roots_start.h"
+#include "ca/wire_bundle.h"
 
 #define VALUE "roots"
 
