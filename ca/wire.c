@@ -5,7 +5,6 @@
 #include "base/metrics.h"
 #include "base/wire.h"
 #include "ca/fields.h"
-#include "conf/conf.h"
 
 /* ---- refusals: what the client is told; never a name, a pattern or a rule ---- */
 
@@ -165,15 +164,8 @@ static const struct wire_field roots_fields[] = {
 	WIRE_FIELD(wire_roots, seq, U32, 0, 0),
 	WIRE_FIELD(wire_roots, chain_pem, LONG, 0, WIRE_ROOTS_MAX),
 	WIRE_FIELD(wire_roots, roots_pem, LONG, 1, WIRE_ROOTS_MAX),
-	WIRE_FIELD(wire_roots, others, LONG, 0, WIRE_ROOTS_MAX),
 };
 static const struct wire_form roots_form = WIRE_FORM(wire_roots, roots_fields);
-
-static const struct wire_field others_roots_fields[] = {
-	WIRE_FIELD(wire_others_roots, issuer, U8, 0, CONF_CSR_ISSUERS_MAX - 1),
-	WIRE_FIELD(wire_others_roots, pem, LONG, 1, WIRE_ROOTS_MAX),
-};
-WIRE_ELEMENT(others_roots, wire_others_roots, others_roots_fields)
 
 static const struct wire_field hello_fields[] = {
 	WIRE_FIELD(wire_hello, version, U16, 0, 0),
@@ -203,7 +195,6 @@ static const struct wire_form issued_form = WIRE_FORM(wire_issued, issued_fields
 static const struct wire_field issued_chain_fields[] = {
 	WIRE_FIELD(wire_issued_chain, id, U64, 0, 0),
 	WIRE_FIELD(wire_issued_chain, index, U64, 0, 0),
-	WIRE_FIELD(wire_issued_chain, issuer, U8, 0, CONF_CSR_ISSUERS_MAX - 1),
 	WIRE_FIELD(wire_issued_chain, cert, BYTES, 1, STORE_CERT_MAX),
 	WIRE_FIELD(wire_issued_chain, chain_pem, LONG, 0, WIRE_CHAIN_PEM_MAX),
 };

@@ -102,7 +102,6 @@ struct err wire_issued_put(struct buf *out, const struct wire_issued *m);
 struct err wire_issued_take(struct bytes in, struct wire_issued *m);
 struct wire_issued_chain { /* KEEPER_ISSUED_CHAIN */
 	uint64_t id, index;
-	uint8_t issuer;            /* index among conf's csr_issuers: whose roots come first in the answer */
 	struct bytes cert;         /* the leaf's DER */
 	struct bytes chain_pem;    /* those above it, without the root; its issuer first; may be empty */
 };

@@ -8,14 +8,10 @@
 struct wire_roots {
 	uint32_t seq;              /* grows with every change of the set */
 	struct bytes chain_pem;    /* intermediates that follow a leaf, leaf's issuer first; empty if the root signs */
-	struct bytes roots_pem;    /* every trusted root: next, active, old */
-	struct bytes others;       /* struct wire_others_roots, one for each other issuer whose roots are known */
+	struct bytes roots_pem;    /* every trusted root, each once: of the default issuer first; then next, active, old, other issuers' */
 };
 #define WIRE_ROOTS_MAX (256 * 1024)
 struct err wire_roots_put(struct buf *out, const struct wire_roots *m);
 struct err wire_roots_take(struct bytes in, struct wire_roots *m);
-struct wire_others_roots { uint8_t issuer; struct bytes pem; }; /* index among conf's csr_issuers */
-struct err wire_others_roots_put(struct buf *out, const struct wire_others_roots *m);
-struct err wire_others_roots_take(struct bytes *in, struct wire_others_roots *m); /* from the front of *in */
 
 #endif

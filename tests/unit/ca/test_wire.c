@@ -43,8 +43,7 @@ static struct err put_token(struct buf *out)
 }
 static struct err put_roots(struct buf *out)
 {
-	return wire_roots_put(out, &(struct wire_roots){ .seq = 3, .chain_pem = TEXT(""), .roots_pem = TEXT("-----BEGIN"),
-						      .others = TEXT("x") });
+	return wire_roots_put(out, &(struct wire_roots){ .seq = 3, .chain_pem = TEXT(""), .roots_pem = TEXT("-----BEGIN") });
 }
 static struct err put_hello(struct buf *out) { return wire_hello_put(out, &(struct wire_hello){ WIRE_VERSION, 2 }); }
 static struct err put_token_ask(struct buf *out) { return wire_token_ask_put(out, &(struct wire_token_ask){ 9, { 1, 2, 3 } }); }
@@ -171,11 +170,7 @@ static struct err put_status(struct buf *out)
 static struct err put_issued_chain(struct buf *out)
 {
 	return wire_issued_chain_put(out, &(struct wire_issued_chain){
-						  .id = 1, .index = 2, .issuer = 3, .cert = TEXT("0"), .chain_pem = TEXT("-----BEGIN") });
-}
-static struct err put_others_roots(struct buf *out)
-{
-	return wire_others_roots_put(out, &(struct wire_others_roots){ .issuer = 2, .pem = TEXT("-----BEGIN") });
+						  .id = 1, .index = 2, .cert = TEXT("0"), .chain_pem = TEXT("-----BEGIN") });
 }
 static struct err put_file(struct buf *out)
 {
@@ -232,7 +227,6 @@ static union {
 	struct store_token token_item;
 	struct wire_status status;
 	struct wire_issued_chain issued_chain;
-	struct wire_others_roots others_roots;
 	struct wire_file file;
 	struct wire_signed signed_;
 	struct wire_failed failed;
@@ -276,7 +270,6 @@ ELEMENT(record)
 ELEMENT(token_item)
 WHOLE(status)
 WHOLE(issued_chain)
-ELEMENT(others_roots)
 WHOLE(file)
 WHOLE(failed)
 static struct err take_signed(struct bytes in) { return wire_signed_take(in, &got.signed_); }
@@ -294,7 +287,7 @@ static const struct {
 	CASE(get),        CASE(ca_import),    CASE(record),        CASE(revoke),    CASE(revoked),   CASE(revocation),
 	CASE(token_item), CASE(status),       CASE(peer),          CASE(root_step), CASE(root_done), CASE(root_item),
 	CASE(event),      CASE(limit),        CASE(crl),           CASE(file),      CASE(signed),    CASE(failed),
-	CASE(issued_chain), CASE(others_roots),
+	CASE(issued_chain),
 };
 
 static void test_every_message_survives_the_way_there_and_back(void **state)
