@@ -66,6 +66,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(REFUSED_ISSUER_FORBIDDEN, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_forbidden\"", "")         \
 	X(REFUSED_ISSUER_ANSWER, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_answer\"", "")               \
 	X(REFUSED_ISSUER_ROOTS, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_roots\"", "")                 \
+	X(ISSUER_PENDING, GAUGE_MAX, "signet_issuer_requests_pending", "", "Requests that wait for another signer.")  \
 	X(CONNECTIONS, GAUGE_SUM, "signet_connections", "", "Open connections of clients.")                             \
 	X(CONNECTIONS_TOTAL, COUNTER, "signet_connections_total", "", "Connections accepted.")                          \
 	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "",                                         \

@@ -8,7 +8,7 @@
 struct wire_roots {
 	uint32_t seq;              /* grows with every change of the set */
 	struct bytes chain_pem;    /* intermediates that follow a leaf, leaf's issuer first; empty if the root signs */
-	struct bytes roots_pem;    /* every trusted root, each once: of the default issuer first; then next, active, old, other issuers' */
+	struct bytes roots_pem;    /* every trusted root, each once: active, next, old, then those of other issuers */
 };
 #define WIRE_ROOTS_MAX (256 * 1024)
 struct err wire_roots_put(struct buf *out, const struct wire_roots *m);
