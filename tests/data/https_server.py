@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""An HTTPS server on loopback, ordinary and hostile, for tests/unit/k8s_csr/test_http.c: the path says what it does.
+"""An HTTPS server on loopback, ordinary and hostile, for tests/unit/k8s_csr/: the path says what it does.
 
     https_server.py DIR [PORT...]     # prints its ports: h1 expired mtls h2 old mute clear
 
@@ -183,6 +183,16 @@ HTTP1 = {
 }
 
 
+def file(c, name):
+    """DIR/NAME, as it is now: a line with the status, then the body.  In NAME, "/" stands as "_"."""
+    try:
+        with open(f"{DIR}/{name.replace('/', '_')}", "rb") as f:
+            status, _, body = f.read().partition(b"\n")
+        c.answer(int(status), body)
+    except FileNotFoundError:
+        c.answer(404, "no such file")
+
+
 def serve_http1(c):
     inp = c.sock.makefile("rb", buffering=65536)
     while True:
@@ -199,6 +209,8 @@ def serve_http1(c):
         count(path)
         if path.startswith("/seen/"):
             c.answer(200, f"seen {seen.get(path[5:], 0)}")
+        elif path.startswith("/files/"):
+            file(c, path[7:])
         elif path in HTTP1:
             HTTP1[path](c)
         else:
