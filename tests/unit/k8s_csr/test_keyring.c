@@ -331,7 +331,7 @@ static void what_is_no_key_set_is_refused(void **state)
 
 	(void)state;
 	memset(large, '\n', sizeof(large) - 1);
-	site_write(r.w->site, "empty.pem", BYTES_NONE, BYTES_NONE);
+	site_write(r.w->site, "empty.pem", bytes_str(""), BYTES_NONE);
 	site_write(r.w->site, "large.pem", bytes_str(large), BYTES_NONE);
 	site_write(r.w->site, "garbage.pem", bytes_str("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), BYTES_NONE);
 	site_write(r.w->site, "other.pem", r.w->site->other.pem, BYTES_NONE);
