@@ -44,9 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	                text(m.account_uid, 0, WIRE_UID_MAX) && text(m.pod, 0, KUBE_NAME_MAX) && text(m.pod_uid, 0, WIRE_UID_MAX) &&
 	                text(m.node, 0, KUBE_NAME_MAX) && text(m.node_uid, 0, WIRE_UID_MAX) && text(m.why, 0, WIRE_VERDICT_WHY_MAX))
 	MESSAGE(3, node, wire_node,
-	        m.cluster < CONF_CLUSTERS_MAX && text(m.proxy_ns, 1, KUBE_NAMESPACE_MAX) && text(m.proxy_account, 1, KUBE_NAME_MAX) &&
-	                text(m.proxy_pod, 1, KUBE_NAME_MAX) && text(m.proxy_uid, 1, WIRE_UID_MAX) &&
-	                text(m.ns, 1, KUBE_NAMESPACE_MAX) && text(m.account, 1, KUBE_NAME_MAX))
+		m.cluster < CONF_CLUSTERS_MAX && text(m.proxy_ns, 1, KUBE_NAMESPACE_MAX) &&
+			text(m.proxy_account, 1, KUBE_NAME_MAX) && text(m.proxy_pod, 1, KUBE_NAME_MAX) &&
+			text(m.proxy_uid, 1, WIRE_UID_MAX) && text(m.ns, 1, KUBE_NAMESPACE_MAX) &&
+			text(m.account, 1, KUBE_NAME_MAX))
 	MESSAGE(4, node_answer, wire_node_answer, verdict(m.verdict) && text(m.why, 0, WIRE_VERDICT_WHY_MAX))
 	MESSAGE(5, keys_ask, wire_keys_ask, m.issuer < CONF_ISSUERS_MAX)
 	default: break;

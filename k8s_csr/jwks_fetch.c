@@ -13,7 +13,7 @@
 
 #define MACHINE_ROOTS "/etc/ssl/certs/ca-certificates.crt" /* Debian's */
 #define WELL_KNOWN "/.well-known/openid-configuration"
-#define CLUSTER_KEYS "/openid/v1/jwks"
+#define CLUSTER_KEYS "/openid/v1/jwks" /* 406 for whoever takes application/json only; our requests take anything */
 #define CLUSTER_NEEDS "the ClusterRole system:service-account-issuer-discovery"
 
 struct jwks_fetch {
@@ -34,9 +34,8 @@ static inline void auto_jwks_fetch(struct jwks_fetch **p) { jwks_fetch_cancel(*p
 
 static void end(struct jwks_fetch *f, const struct jwks_fetched *got)
 {
-	AUTO(jwks_fetch) struct jwks_fetch *ended = f;
-
 	f->o.done(f->o.ctx, got);
+	jwks_fetch_cancel(f);
 }
 
 static void fail(struct jwks_fetch *f, struct err e, const char *text, unsigned retry_after)

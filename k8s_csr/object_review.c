@@ -34,9 +34,9 @@ struct err kube_token_review_body(struct bytes token, struct kube_audiences audi
 		if (json_array_append_new(list, json_string(audiences.list[i])) != 0)
 			FAIL(ERR_RESOURCE_EXHAUSTED, "token_review: out of memory");
 	text = json_stringn((const char *)token.data, token.len);
-	e = members_put(json_pack("{ss ss s{sO sO}}", "apiVersion", TOKEN_API, "kind", TOKEN_KIND, "spec", "token", text, "audiences",
-	                          list),
-	                out);
+	e = members_put(json_pack("{ss ss s{sO sO}}", "apiVersion", TOKEN_API, "kind", TOKEN_KIND, "spec", "token", text,
+				  "audiences", list),
+			out);
 	wipe_string(text);
 	return e;
 }

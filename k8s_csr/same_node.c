@@ -48,16 +48,15 @@ static enum wire_verdict look(const struct same_node *s, const struct wire_node 
 static void on_time_up(void *ctx)
 {
 	struct wait *w = ctx, **at = &w->s->waiting;
-	AUTO(wait) struct wait *ended = w;
 	const char *why;
-	enum wire_verdict verdict = look(w->s, &w->m, &why);
+	struct wire_node_answer m = { .id = w->m.id, .verdict = (uint8_t)look(w->s, &w->m, &why) };
 
+	if (m.verdict != VERDICT_YES) m.why = BYTES(why, strnlen(why, WIRE_VERDICT_WHY_MAX));
 	while (*at != w) at = &(*at)->next;
 	*at = w->next;
 	w->s->count--;
-	tell(w->s, w->asker,
-	     &(struct wire_node_answer){ .id = w->m.id, .verdict = verdict,
-	                                 .why = verdict == VERDICT_YES ? BYTES_NONE : BYTES(why, strnlen(why, WIRE_VERDICT_WHY_MAX)) });
+	tell(w->s, w->asker, &m);
+	wait_free(w);
 }
 
 /* Moved to a list of their own first: whoever is told may forget askers, and so change both lists. */
