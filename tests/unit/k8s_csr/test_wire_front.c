@@ -103,14 +103,20 @@ static void every_message_is_refused_when_cut_or_longer(void **state)
 	(void)state;
 	for (enum which i = REVIEW; i <= KEYS_ASK; i++) {
 		AUTO(buf) struct buf a = { .max = 65536 };
-		union message m = sample_of(i);
+		union message m = sample_of(i), got;
+		size_t len;
 
 		assert_int_equal(messages[i].put(&a, &m).code, ERR_OK);
-		for (size_t n = 0; n < a.len; n++)
-			if (messages[i].take(BYTES(a.data, n), &m).code != ERR_INVALID_ARGUMENT)
-				fail_msg("%s cut to %zu bytes is taken", messages[i].name, n);
+		len = a.len;
 		assert_int_equal(buf_put(&a, "", 1).code, ERR_OK);
-		if (messages[i].take(buf_view(&a), &m).code != ERR_INVALID_ARGUMENT) fail_msg("%s with a byte more is taken", messages[i].name);
+		for (size_t n = 0; n <= a.len; n++) {
+			if (n == len) continue;
+			memset(&got, 0xa5, sizeof(got));
+			if (messages[i].take(BYTES(a.data, n), &got).code != ERR_INVALID_ARGUMENT)
+				fail_msg("%s of %zu bytes instead of %zu is taken", messages[i].name, n, len);
+			for (size_t at = 0; at < messages[i].size; at++)
+				if (((const uint8_t *)&got)[at] != 0) fail_msg("%s: something of a refused one is left", messages[i].name);
+		}
 	}
 }
 
