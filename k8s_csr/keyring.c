@@ -100,6 +100,7 @@ static int64_t failed(struct source *s, struct err e, const struct jwks_fetched 
 	metric_inc(s->k->o.metrics, M_KEYS_FAILED);
 	if (!s->away)
 		log_event(s->k->o.log, LOG_WARN, "keys_failed", F_STR("issuer", name_of(s)), F_ERR(e), F_STR("text", got->text),
+		          F_STR("ca_file", conf_text(s->k->o.conf, conf_of(s)->ca_file)),
 		          F_STR("meanwhile", s->fd >= 0 ? "the keys fetched last" : "no keys: its tokens are refused"));
 	s->away = true;
 	return k8s_backoff_failed(&s->backoff, random32(), got->retry_after);

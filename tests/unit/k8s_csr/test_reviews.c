@@ -130,7 +130,7 @@ static struct world {
 	struct conf *conf;
 	struct cluster *cluster;
 	struct reviews *reviews;
-	struct heard heard[2 * REVIEWS_MAX];
+	struct heard heard[4 * REVIEWS_MAX];
 	size_t count;
 	void *forget;     /* whom to forget as soon as anything is heard; NULL: nobody */
 	bool ask_again;   /* the same, as soon as anything is heard */
@@ -392,6 +392,7 @@ static void an_api_server_that_cannot_be_reached_is_away(void **state)
 	assert_int_equal(w.count, 5);
 	for (size_t i = 0; i < 5; i++) assert_true(w.heard[i].id == i + 1 && w.heard[i].verdict == VERDICT_AWAY && w.heard[i].why[0] != '\0');
 	assert_int_equal(strlen(w.heard[0].why), WIRE_VERDICT_WHY_MAX);
+	assert_memory_equal(w.heard[0].why, "http: no connection: ?xxx", 25); /* a peer's bytes, made printable */
 	assert_string_equal(w.heard[1].why, "http: too late");
 }
 
@@ -505,15 +506,20 @@ static void those_who_are_gone_are_not_told(void **state)
 	assert_in_range(w.count, 2, 3);
 }
 
-static void a_flood_is_refused_and_does_not_stay(void **state)
+static void flood(void) /* two ask about each token */
 {
-	(void)state;
 	for (uint64_t i = 0; i < REVIEWS_MAX; i++) {
 		char token[32];
 
 		(void)snprintf(token, sizeof(token), "ey.J.%u", (unsigned)(i / 2));
 		must_ask(i % 2 == 0 ? &one : &two, i, token);
 	}
+}
+
+static void a_flood_is_refused_and_does_not_stay(void **state)
+{
+	(void)state;
+	flood();
 	assert_int_equal(w.cluster->asked, REVIEWS_MAX / 2);
 	assert_int_equal(ask_for(&one, 1, "ey.J.x").code, ERR_RESOURCE_EXHAUSTED);
 	assert_int_equal(ask_for(&one, 1, "ey.J.0").code, ERR_RESOURCE_EXHAUSTED);
@@ -522,6 +528,8 @@ static void a_flood_is_refused_and_does_not_stay(void **state)
 	advance(REVIEW_TIME_MS);
 	assert_int_equal(w.count, REVIEWS_MAX / 2 + 1);
 	assert_int_equal(w.cluster->cancelled, REVIEWS_MAX / 2);
+	flood(); /* there is room again */
+	assert_int_equal(ask_for(&one, 1, "ey.J.x").code, ERR_RESOURCE_EXHAUSTED);
 }
 
 /* What is logged while `work` runs, into `out`. */
@@ -621,6 +629,7 @@ static const struct {
 	{ "known late, and not allowed", { { 0, false, VERDICT_NO }, { 3000, true, VERDICT_NO } }, 5000, VERDICT_NO },
 	{ "known at the last moment", { { 0, false, VERDICT_NO }, { 4900, true, VERDICT_NO } }, 6900, VERDICT_NO },
 	{ "known late, then new", { { 0, false, VERDICT_NO }, { 3000, true, VERDICT_NO }, { 4000, true, VERDICT_YES } }, 4000, VERDICT_YES },
+	{ "known late, then others change", { { 0, false, VERDICT_NO }, { 1000, true, VERDICT_NO }, { 2500, true, VERDICT_NO } }, 3000, VERDICT_NO },
 	{ "not allowed", { { 0, true, VERDICT_NO } }, 2000, VERDICT_NO },
 	{ "others change", { { 0, true, VERDICT_NO }, { 1000, true, VERDICT_NO }, { 1900, true, VERDICT_NO } }, 2000, VERDICT_NO },
 	{ "a new pod", { { 0, true, VERDICT_NO }, { 1500, true, VERDICT_YES } }, 1500, VERDICT_YES },
@@ -718,8 +727,15 @@ static void a_flood_of_nodes_is_refused(void **state)
 	must_ask_node(&three, 1);
 	pods_become(true, VERDICT_YES);
 	assert_int_equal(w.count, SAME_NODE_MAX / 2 + 1);
+	pods_become(true, VERDICT_NO); /* there is room again */
+	for (uint64_t i = 0; i < SAME_NODE_MAX; i++) must_ask_node(&one, i);
+	assert_int_equal(ask_node(&three, 1).code, ERR_RESOURCE_EXHAUSTED);
+	the_pods->verdict = VERDICT_YES;
 	must_ask_node(&three, 2); /* what need not wait has no bound */
 	assert_int_equal(w.count, SAME_NODE_MAX / 2 + 2);
+	advance(SAME_NODE_NEW_POD_MS);
+	the_pods->verdict = VERDICT_NO;
+	must_ask_node(&one, 3);
 }
 
 static void what_waits_is_dropped_at_the_end(void **state)
