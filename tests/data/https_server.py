@@ -131,6 +131,16 @@ def once(c):  # closes the second request on a connection without a word
     c.answer(200, f"conn: {c.number}\n")
 
 
+def file(c, name):
+    """DIR/NAME, as it is now: a line with the status, then the body.  In NAME, "/" stands as "_"."""
+    try:
+        with open(f"{DIR}/{name.replace('/', '_')}", "rb") as f:
+            status, _, body = f.read().partition(b"\n")
+        c.answer(int(status), body)
+    except FileNotFoundError:
+        c.answer(404, "no such file")
+
+
 CUT = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789"
 OPEN = "HTTP/1.1 200 OK\r\n\r\nuntil the end"
 STATUS = '{"kind":"Status","status":"Failure","reason":"Forbidden","code":403}'
@@ -183,16 +193,6 @@ HTTP1 = {
 }
 
 
-def file(c, name):
-    """DIR/NAME, as it is now: a line with the status, then the body.  In NAME, "/" stands as "_"."""
-    try:
-        with open(f"{DIR}/{name.replace('/', '_')}", "rb") as f:
-            status, _, body = f.read().partition(b"\n")
-        c.answer(int(status), body)
-    except FileNotFoundError:
-        c.answer(404, "no such file")
-
-
 def serve_http1(c):
     inp = c.sock.makefile("rb", buffering=65536)
     while True:
@@ -209,10 +209,10 @@ def serve_http1(c):
         count(path)
         if path.startswith("/seen/"):
             c.answer(200, f"seen {seen.get(path[5:], 0)}")
-        elif path.startswith("/files/"):
-            file(c, path[7:])
         elif path in HTTP1:
             HTTP1[path](c)
+        elif path.startswith("/files/"):
+            file(c, path[7:])
         else:
             c.answer(200, c.told(method, first[1], fields, body))
 
