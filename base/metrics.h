@@ -76,6 +76,8 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(OVERLOADED, COUNTER, "signet_requests_overloaded_total", "", "Requests refused because a queue was full.")    \
 	X(JWT_CACHE_HIT, COUNTER, "signet_jwt_cache_hits_total", "", "Tokens that had been verified before.")           \
 	X(JWT_VERIFIED, COUNTER, "signet_jwt_verified_total", "", "Tokens verified by their signature.")                \
+	X(KEYS_FETCHED, COUNTER, "signet_keys_fetched_total", "", "Times that the keys of an issuer of tokens were fetched.") \
+	X(KEYS_FAILED, COUNTER, "signet_keys_failed_total", "", "Times that they could not be.")                        \
 	X(COMMITS, COUNTER, "signet_store_commits_total", "", "Durable transactions.")                                  \
 	X(COMMIT_FAILED, COUNTER, "signet_store_commits_failed_total", "",                                              \
 	  "Transactions that could not be made durable.")                                                               \

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""An HTTPS server on loopback, ordinary and hostile, for tests/unit/k8s_csr/test_http.c: the path says what it does.
+"""An HTTPS server on loopback, ordinary and hostile, for tests/unit/k8s_csr/: the path says what it does.
 
     https_server.py DIR [PORT...]     # prints its ports: h1 expired mtls h2 old mute clear
 
@@ -131,6 +131,16 @@ def once(c):  # closes the second request on a connection without a word
     c.answer(200, f"conn: {c.number}\n")
 
 
+def file(c, name):
+    """DIR/NAME, as it is now: a line with the status, then the body.  In NAME, "/" stands as "_"."""
+    try:
+        with open(f"{DIR}/{name.replace('/', '_')}", "rb") as f:
+            status, _, body = f.read().partition(b"\n")
+        c.answer(int(status), body)
+    except FileNotFoundError:
+        c.answer(404, "no such file")
+
+
 CUT = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789"
 OPEN = "HTTP/1.1 200 OK\r\n\r\nuntil the end"
 STATUS = '{"kind":"Status","status":"Failure","reason":"Forbidden","code":403}'
@@ -201,6 +211,8 @@ def serve_http1(c):
             c.answer(200, f"seen {seen.get(path[5:], 0)}")
         elif path in HTTP1:
             HTTP1[path](c)
+        elif path.startswith("/files/"):
+            file(c, path[7:])
         else:
             c.answer(200, c.told(method, first[1], fields, body))
 
