@@ -223,7 +223,7 @@ class Script:
 
     def __init__(self, name):
         with open(f"{DIR}/{name}.script") as f:
-            self.told = ast.literal_eval(f.read())
+            self.told, self.written = ast.literal_eval(f.read()), os.fstat(f.fileno()).st_mtime_ns
         self.at, self.asked = 0, []
 
     def next(self, first, fields):
@@ -256,11 +256,15 @@ scripts = {}  # by name; /NAME.asked tells who asked
 
 
 def script(path):
+    """As it was written last: another one starts from its beginning."""
     name = path[1:].partition("/")[0]
     with lock:
-        if name not in scripts and os.path.exists(f"{DIR}/{name}.script"):
-            scripts[name] = Script(name)
-        return scripts.get(name)
+        try:
+            if name not in scripts or scripts[name].written != os.stat(f"{DIR}/{name}.script").st_mtime_ns:
+                scripts[name] = Script(name)
+        except FileNotFoundError:
+            return None
+        return scripts[name]
 
 
 def serve_http1(c):
@@ -281,8 +285,8 @@ def serve_http1(c):
             c.answer(200, f"seen {seen.get(path[5:], 0)}")
         elif path.endswith(".asked"):
             c.answer(200, "".join(a + "\n" for a in scripts[path[1:-6]].asked))
-        elif script(path):
-            script(path).play(c, first, fields)
+        elif told := script(path):
+            told.play(c, first, fields)
         elif path in HTTP1:
             HTTP1[path](c)
         else:
