@@ -94,6 +94,10 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")    \
 	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "",                                           \
 	  "Unix time at which the serving certificate ends.")                                                           \
+	X(KUBE_CALLS, COUNTER, "signet_kube_api_calls_total", "",                                                      \
+	  "Requests to API servers of Kubernetes, each attempt counted.")                                              \
+	X(KUBE_ERRORS, COUNTER, "signet_kube_api_errors_total", "", "Of these: no answer, or 429 or 5xx.")             \
+	X(KUBE_UNAUTHORIZED, COUNTER, "signet_kube_api_unauthorized_total", "", "Of these: 401, our credentials were refused.") \
 
 enum metric {
 #define X(symbol, kind, name, labels, help) M_##symbol,
