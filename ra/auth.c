@@ -196,7 +196,8 @@ static struct err find_entry(const struct auth *a, const struct auth_token *t, s
 	}
 	if (!other) FAIL(ERR_UNAUTHENTICATED, "auth: no jwt_issuers entry has the token's issuer");
 	if (b->issuer == NULL)
-		FAIL(ERR_UNAUTHENTICATED, "auth: no jwt_issuers entry of the token's issuer has the cluster that the request names");
+		FAIL(ERR_UNAUTHENTICATED,
+		     "auth: no jwt_issuers entry of the token's issuer has the cluster that the request names");
 	b->cluster = b->issuer->cluster == 0 ? -1 : conf_cluster_find(a->conf, conf_text(a->conf, b->issuer->cluster));
 	return OK;
 }

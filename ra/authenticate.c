@@ -66,7 +66,7 @@ static void on_reviewed(void *user, const struct desk_answer *a)
 	struct request *r = user;
 	struct err e = a->err;
 
-	request_note(r, a->why);
+	request_note(r, a);
 	if (e.code == ERR_OK && r->call != NULL) {
 		struct auth_token t = token_of(r, true);
 

@@ -72,7 +72,8 @@ static void on_keys(void *ctx, unsigned issuer, struct bytes jwks)
 	struct err e = auth_set_keys(f->requests.auth, issuer, jwks);
 
 	if (e.code != ERR_OK)
-		log_event(f->o->log, LOG_ERROR, "jwks", F_STR("issuer", name), F_STR("note", "the keys from before stay"), F_ERR(e));
+		log_event(f->o->log, LOG_ERROR, "jwks", F_STR("issuer", name), F_STR("note", "the keys from before stay"),
+			  F_ERR(e));
 	else if (!auth_has_keys(f->requests.auth, issuer)) log_no_keys(f, issuer);
 	else log_event(f->o->log, LOG_INFO, "jwks", F_STR("issuer", name), F_STR("note", "keys are in use"));
 }

@@ -146,11 +146,12 @@ struct err request_keep(struct request *r)
 	return proto_istio_request(r->message, &r->ask);
 }
 
-void request_note(struct request *r, struct bytes why)
+void request_note(struct request *r, const struct desk_answer *answer)
 {
-	size_t n = why.len < sizeof(r->told) ? why.len : sizeof(r->told) - 1;
+	size_t n = answer->why.len < sizeof(r->told) ? answer->why.len : sizeof(r->told) - 1;
 
-	if (n > 0) memcpy(r->told, why.data, n);
+	if (answer->err.code == ERR_OK) n = 0;
+	if (n > 0) memcpy(r->told, answer->why.data, n);
 	r->told[n] = '\0';
 }
 

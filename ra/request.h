@@ -1,7 +1,7 @@
 /* request.h: one CreateCertificate, told as a row of steps: AUTHENTICATE, DECIDE, SAME_NODE, ISSUE, ANSWER.
  *
- * A step finishes, waits for the keeper or the courier, or fails; a failure ends the request with one log line and one status.  Codes and texts
- * are Istio's (istio.md 1): clients retry by them. */
+ * A step finishes, waits for the keeper or the courier, or fails; a failure ends the request with one log line and one status.
+ * Codes and texts are Istio's (istio.md 1): clients retry by them. */
 #ifndef SIGNET_RA_REQUEST_H
 #define SIGNET_RA_REQUEST_H
 

@@ -25,7 +25,7 @@ struct request {
 	struct csr *csr;
 	const char *rule;
 	const char *client_text; /* what the client reads when a step failed; NULL: derived from the error */
-	char told[WIRE_VERDICT_WHY_MAX + 1]; /* what the courier said to its no; for the log */
+	char told[WIRE_VERDICT_WHY_MAX + 1]; /* what the courier said; for the log */
 	uint8_t token_hash[32];
 	uint8_t serial[CERT_SERIAL_MAX];
 	size_t serial_len;
@@ -36,8 +36,8 @@ struct request {
 struct err request_keep(struct request *r);
 /* The wait of the step is over: on with the next one, or, if it failed or the client is gone, the end (then r is gone). */
 void request_resume(struct request *r, struct err e);
-/* The courier's words for the log. */
-void request_note(struct request *r, struct bytes why);
+/* For the log: what the courier said, if it was not yes. */
+void request_note(struct request *r, const struct desk_answer *answer);
 
 /* ra/authenticate.c: -> identity; may wait for the keeper (join tokens) and the courier (keys, reviews). */
 struct err request_authenticate(struct request *r, enum step_result *result);

@@ -42,9 +42,11 @@ static struct err fill_proxy(const struct identity *id, struct wire_node *m)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const char *value = caller_get(id->caller, rows[i].name);
 
-		if (value == NULL || value[0] == '\0') FAIL(ERR_UNAUTHENTICATED, "same_node: the caller's token is not bound to a pod");
+		if (value == NULL || value[0] == '\0')
+			FAIL(ERR_UNAUTHENTICATED, "same_node: the caller's token is not bound to a pod");
 		*rows[i].to = bytes_str(value);
-		if (rows[i].to->len > rows[i].max) FAIL(ERR_UNAUTHENTICATED, "same_node: the caller's pod has no name of Kubernetes");
+		if (rows[i].to->len > rows[i].max)
+			FAIL(ERR_UNAUTHENTICATED, "same_node: the caller's pod has no name of Kubernetes");
 	}
 	m->cluster = (uint8_t)id->cluster;
 	return OK;
@@ -61,7 +63,7 @@ static void on_node(void *user, const struct desk_answer *a)
 {
 	struct request *r = user;
 
-	request_note(r, a->why);
+	request_note(r, a);
 	request_resume(r, refused(r, a->err));
 }
 

@@ -227,7 +227,7 @@ static inline void harness_free(struct harness *h)
 
 static inline bool harness_reaches(_Atomic unsigned *counter, unsigned want)
 {
-	for (int i = 0; i < 300 && atomic_load(counter) < want; i++) (void)usleep(10000);
+	for (int i = 0; i < 2000 && atomic_load(counter) < want; i++) (void)usleep(10000);
 	return atomic_load(counter) == want;
 }
 
