@@ -6,8 +6,7 @@
 #include "base/chan.h"
 #include "base/wire.h"
 
-#define NO_SLOT UINT32_MAX
-#define KEPT_SHARE 4 /* one slot in so many is kept for those who are known; ours */
+#define SHARE 4 /* one slot in so many is kept for those who are known, and one at most is about keys; ours */
 #define NAMES_MIN (8 + 1 + 8 * 2) /* COURIER_REVIEWED: id, verdict, eight texts */
 
 struct question {
@@ -26,7 +25,7 @@ struct desk {
 	struct chan *chan; /* NULL: no courier */
 	struct watch *watch;
 	bool lost; /* the channel is no good any more, and is closed by desk_flush(): who noticed may be one of its handlers */
-	size_t pending, max;
+	size_t pending, looks, max; /* looks: pending ones about keys */
 	uint32_t free_head;
 	struct question slots[];
 };
@@ -75,6 +74,7 @@ void desk_flush(struct desk *d)
 
 static void slot_release(struct desk *d, struct question *q)
 {
+	d->looks -= q->type == ASK_KEYS;
 	timer_free(q->deadline);
 	buf_wipe(&q->message);
 	*q = (struct question){ .desk = d, .generation = q->generation, .next_free = d->free_head };
@@ -103,16 +103,18 @@ static void on_deadline(void *ctx)
 
 static struct err slot_take(struct desk *d, uint16_t type, uint64_t *id, struct question **out)
 {
-	size_t kept = type == ASK_NODE ? 0 : d->max / KEPT_SHARE;
+	size_t kept = type == ASK_NODE ? 0 : d->max / SHARE;
+	bool full = d->pending >= d->max - kept || (type == ASK_KEYS && d->looks >= (d->max + SHARE - 1) / SHARE);
 	struct question *q;
 
-	if (d->free_head == NO_SLOT || d->pending >= d->max - kept) {
+	if (full) {
 		metric_inc(d->o.metrics, M_OVERLOADED);
 		FAIL(ERR_RESOURCE_EXHAUSTED, "front: too many requests wait for the courier");
 	}
 	q = &d->slots[d->free_head];
 	d->free_head = q->next_free;
 	d->pending++;
+	d->looks += type == ASK_KEYS;
 	q->type = type;
 	q->message.max = CHAN_PAYLOAD_MAX;
 	if (++q->generation == 0) q->generation = 1;
@@ -311,7 +313,7 @@ struct err desk_new(const struct desk_options *options, struct desk **out)
 	d->max = max;
 	for (size_t i = 0; i < max; i++) {
 		d->slots[i].desk = d;
-		d->slots[i].next_free = i + 1 < max ? (uint32_t)(i + 1) : NO_SLOT;
+		d->slots[i].next_free = (uint32_t)(i + 1);
 	}
 	*out = d;
 	return OK;

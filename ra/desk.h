@@ -4,8 +4,8 @@
  * question has wait_ms in all, waiting for a courier included.  A courier that says what it may not say loses its channel, not the
  * front.
  *
- * At most conf's listen.max_pending questions are out at once, a quarter of them kept for desk_node(): the others are about tokens
- * that anybody may have made up. */
+ * At most conf's listen.max_pending questions are out at once.  A quarter is kept for desk_node(), because the others are about
+ * tokens that anybody may have made up; and no more than a quarter is desk_keys(), because a key's name is made up most easily. */
 #ifndef SIGNET_RA_DESK_H
 #define SIGNET_RA_DESK_H
 
