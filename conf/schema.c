@@ -241,8 +241,8 @@ static const struct schema_item jwt_issuer_items[] = {
 	{ "token_review", SCHEMA_ENUM, 0, 0, "off", AT(conf_jwt_issuer, token_review), .choices = reviews,
 	  .help = "also: besides checking the token here, ask the API server of `cluster`, which knows of deleted pods and "
 		  "accounts "
-		  "at once; only: ask it alone, without keys (no claim.NAME then); off: check it here, which costs no request and outlives the API "
-		  "server." },
+		  "at once; only: ask it alone, without keys (no claim.NAME then); off: check it here, which costs no "
+		  "request and outlives the API server." },
 	{ "review_cache", SCHEMA_SECONDS, 0, 5 * MINUTE, "10s", AT(conf_jwt_issuer, review_cache),
 	  .help = "How long a review's yes is believed for the same token; the API server itself does so for 10 s." },
 	{ "audiences", SCHEMA_TEXTS, 1, 32, NULL, AT(conf_jwt_issuer, audiences),

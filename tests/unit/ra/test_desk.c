@@ -621,6 +621,7 @@ static const struct {
 	{ "keys_that_come_from_a_file", 0, true, 2 },
 	{ "keys_of_an_issuer_without_keys", 2, true, 2 },
 	{ "keys_of_nobody", 4, true, 2 },
+	{ "keys_of_more_than_there_can_be", 255, true, 2 },
 	{ "memory_that_is_not_sealed", 1, false, 2 },
 	{ "empty_memory", 1, true, 0 },
 	{ "more_than_keys_may_be", 1, true, WIRE_JWKS_MAX + 1 },
