@@ -200,7 +200,7 @@ static const struct schema_item top_items[] = {
 
 	{ "clusters", SCHEMA_MAPS, 0, CONF_CLUSTERS_MAX, "", .elements = &clusters,
 	  .help = "Kubernetes API servers that Signet speaks to: to have tokens reviewed, to file certificate signing requests, to "
-		  "know on which node a pod is. The first is the one that requests without a `clusterid` header are about." },
+		  "know on which node a pod is." },
 	{ "issuers", SCHEMA_MAPS, 0, CONF_CSR_ISSUERS_MAX, "", .elements = &csr_issuers,
 	  .help = "Signers of Kubernetes' CertificateSigningRequest API that sign in place of Signet's own CA, for example "
 		  "cert-manager: Signet is then the registration authority. It authenticates, decides, files, approves, and checks "
@@ -235,14 +235,14 @@ static const struct schema_item jwt_issuer_items[] = {
 	{ "cluster", SCHEMA_TEXT, 0, 63, "", AT(conf_jwt_issuer, cluster), .check = schema_check_cluster,
 	  .help = "The entry of `clusters` whose service accounts these are: its keys are fetched (unless jwks_file or "
 		  "jwks_url says "
-		  "where they are), tokens are reviewed there, and only requests that name this cluster, or none if it is the "
-		  "first, "
-		  "are taken." },
+		  "where they are), tokens are reviewed there, and only requests that name this cluster (the `clusterid` header of "
+		  "Istio's agents), or none, are taken. Several entries may have one `issuer` and differ in this; a request that "
+		  "names none then means the first of them." },
 	{ "token_review", SCHEMA_ENUM, 0, 0, "off", AT(conf_jwt_issuer, token_review), .choices = reviews,
 	  .help = "also: besides checking the token here, ask the API server of `cluster`, which knows of deleted pods and "
 		  "accounts "
-		  "at once; only: ask it alone, without keys; off: check it here, which costs no request and outlives the API "
-		  "server." },
+		  "at once; only: ask it alone, without keys (no claim.NAME then); off: check it here, which costs no "
+		  "request and outlives the API server." },
 	{ "review_cache", SCHEMA_SECONDS, 0, 5 * MINUTE, "10s", AT(conf_jwt_issuer, review_cache),
 	  .help = "How long a review's yes is believed for the same token; the API server itself does so for 10 s." },
 	{ "audiences", SCHEMA_TEXTS, 1, 32, NULL, AT(conf_jwt_issuer, audiences),

@@ -278,3 +278,11 @@ struct err jwt_keys_choose(struct jwt_keys *keys, struct bytes kid, const struct
 	*out = only;
 	return OK;
 }
+
+bool jwt_keys_has(struct jwt_keys *keys, const struct jwt_peek *peek)
+{
+	const struct jwt_alg *alg = jwt_alg_find(bytes_str(peek->alg));
+	struct key_public *key;
+
+	return alg != NULL && jwt_keys_choose(keys, bytes_str(peek->kid), alg, &key).code != ERR_NOT_FOUND;
+}

@@ -99,11 +99,19 @@ static struct err read_header(struct bytes part, struct header *h)
 	return e.code == ERR_NOT_FOUND ? OK : e;
 }
 
+/* A claim that may be absent: then *value stays as it is. */
+static struct err optional_seconds(const json_t *claims, const char *key, int64_t *value)
+{
+	struct err e = json_seconds_of(claims, key, value);
+
+	return e.code == ERR_NOT_FOUND ? OK : e;
+}
+
 struct err jwt_peek(struct bytes compact, struct jwt_peek *out)
 {
 	AUTO(header) struct header header = { 0 };
 	AUTO(json) json_t *claims = NULL;
-	struct jwt_peek peek = { 0 };
+	struct jwt_peek peek = { .exp = INT64_MAX };
 	struct bytes iss = BYTES_NONE;
 	struct parts parts;
 	struct err e;
@@ -113,6 +121,7 @@ struct err jwt_peek(struct bytes compact, struct jwt_peek *out)
 	TRY(part_to_json(parts.payload, &claims));
 	e = json_string_of(claims, "iss", sizeof(peek.iss) - 1, &iss);
 	if (e.code != ERR_NOT_FOUND) TRY(e);
+	TRY(optional_seconds(claims, "exp", &peek.exp));
 	memcpy(peek.alg, header.alg->name, strlen(header.alg->name));
 	if (header.kid.len > 0) memcpy(peek.kid, header.kid.data, header.kid.len);
 	if (iss.len > 0) memcpy(peek.iss, iss.data, iss.len);
@@ -176,14 +185,6 @@ static struct err check_audience(const json_t *claims, const struct jwt_expect *
 	}
 	if (!found) FAIL(ERR_UNAUTHENTICATED, "jwt: aud holds none of the expected audiences");
 	return OK;
-}
-
-/* A claim that may be absent: then *value stays as it is. */
-static struct err optional_seconds(const json_t *claims, const char *key, int64_t *value)
-{
-	struct err e = json_seconds_of(claims, key, value);
-
-	return e.code == ERR_NOT_FOUND ? OK : e;
 }
 
 /* RFC 7519 s4.1.4 to s4.1.6.  Claims are below 2^53, so nothing here overflows for a clock and a leeway of this world. */

@@ -33,14 +33,17 @@ static inline void auto_jwt_keys(struct jwt_keys **p) { jwt_keys_free(*p); }
 /* The unverified view: header fields and the `iss` claim, to choose the issuer; nothing of it may be trusted.
  * INVALID_ARGUMENT: length, not three base64url parts, bad JSON, `crit` (RFC 7515 s4.1.11) or `b64`, a header that brings
  * or points to a key (jku, jwk, x5u, x5c: RFC 8725 s3.10; x5t and unknown members are ignored), an alg that we never take,
- * typ other than absent, "JWT", "JOSE", "at+jwt" (any case), iss over 511 bytes or not a string.  The signature part is not
- * decoded.  An empty kid counts as absent (old Kubernetes tokens have it). */
+ * typ other than absent, "JWT", "JOSE", "at+jwt" (any case), iss over 511 bytes or not a string, exp that is not a time.  The
+ * signature part is not decoded.  An empty kid counts as absent (old Kubernetes tokens have it). */
 struct jwt_peek {
 	char alg[8];
 	char kid[JWT_KID_MAX + 1]; /* "" if absent */
 	char iss[512];             /* "" if absent */
+	int64_t exp;               /* INT64_MAX if absent */
 };
 struct err jwt_peek(struct bytes compact, struct jwt_peek *out);
+/* Is the key that such a token names (or, without kid, the one that goes with its alg) in the set?  It may still not be usable. */
+bool jwt_keys_has(struct jwt_keys *keys, const struct jwt_peek *peek);
 
 struct jwt_expect {
 	const char *issuer;            /* exact; required */

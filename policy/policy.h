@@ -35,7 +35,7 @@ struct err caller_new(enum caller_kind kind, const char *id, struct caller **out
 /* Attributes are multi-valued: adding a name twice gives it two values.  INVALID_ARGUMENT: a bound, a NUL, bad name
  * ([a-z0-9_.-]).  Standard ones: method (jwt|mtls|join_token), trust_domain, spiffe_id, issuer, claim.NAME (strings,
  * numbers, booleans; arrays of strings are multi-valued; nested objects claim.A.B), k8s.namespace, k8s.service_account,
- * k8s.pod, k8s.pod_uid, k8s.node, cluster (the clusterid header). */
+ * k8s.pod, k8s.pod_uid, k8s.node, cluster (that of the token's jwt_issuers entry; if it has none, the clusterid header). */
 struct err caller_add(struct caller *c, const char *name, struct bytes value);
 enum caller_kind caller_kind(const struct caller *c);
 const char *caller_id(const struct caller *c);

@@ -18,7 +18,8 @@ struct auth {
 	struct metrics *metrics;
 	struct identity_cache *cache;
 	EVP_MD *sha256;
-	struct jwt_keys *keys[CONF_ISSUERS_MAX];
+	struct jwt_keys *keys[CONF_ISSUERS_MAX]; /* NULL: none */
+	bool came[CONF_ISSUERS_MAX];             /* we have been told, if only that there are none */
 };
 
 struct err auth_new(const struct auth_options *o, struct auth **out, size_t *bad_issuer)
@@ -35,12 +36,24 @@ struct err auth_new(const struct auth_options *o, struct auth **out, size_t *bad
 	for (size_t i = 0; e.code == ERR_OK && i < o->conf->issuer_count; i++) {
 		if (conf_keys_of(&o->conf->issuers[i]) != CONF_KEYS_FILE) continue; /* they come from the courier */
 		*bad_issuer = i;
-		e = jwt_keys_parse(o->jwks[i], &a->keys[i]);
-		if (e.code == ERR_NOT_FOUND) e = OK; /* the issuer has withdrawn all its keys: its tokens are refused */
+		e = auth_set_keys(a, i, o->jwks[i]);
 	}
 	if (e.code != ERR_OK) auth_free(a);
 	else *out = a;
 	return e;
+}
+
+struct err auth_set_keys(struct auth *a, size_t issuer, struct bytes jwks)
+{
+	struct jwt_keys *keys = NULL;
+	struct err e = jwt_keys_parse(jwks, &keys);
+
+	if (e.code != ERR_OK && e.code != ERR_NOT_FOUND) return e; /* NOT_FOUND: the issuer has withdrawn all its keys */
+	jwt_keys_free(a->keys[issuer]);
+	a->keys[issuer] = keys;
+	a->came[issuer] = true;
+	identity_cache_flush(a->cache);
+	return OK;
 }
 
 bool auth_has_keys(const struct auth *a, size_t issuer)
@@ -154,71 +167,139 @@ enum auth_bearer auth_bearer(struct bytes header, struct bytes *token)
 	return AUTH_JOIN_TOKEN;
 }
 
-static struct err verify_by(struct auth *a, size_t i, struct bytes token, int64_t now, json_t **claims)
+/* A token and the entry that it is held to. */
+struct bearer {
+	const struct auth_token *t;
+	struct jwt_peek peek;
+	uint8_t i; /* of the entry */
+	const struct conf_jwt_issuer *issuer;
+	int cluster; /* of the entry; -1: it has none */
+};
+
+/* The configuration has one entry at most for each `iss` and cluster. */
+static struct err find_entry(const struct auth *a, const struct auth_token *t, struct bearer *b)
 {
-	const struct conf_jwt_issuer *issuer = &a->conf->issuers[i];
+	bool other = false;
+
+	*b = (struct bearer){ .t = t };
+	if (jwt_peek(t->text, &b->peek).code != ERR_OK) FAIL(ERR_UNAUTHENTICATED, "auth: not a JWT that we take");
+	for (uint32_t i = 0; i < a->conf->issuer_count; i++) {
+		const struct conf_jwt_issuer *issuer = &a->conf->issuers[i];
+		bool named = bytes_is(t->cluster, conf_text(a->conf, issuer->cluster));
+
+		if (strcmp(conf_text(a->conf, issuer->issuer), b->peek.iss) != 0) continue;
+		other = true;
+		if (!named && t->cluster.len > 0 && issuer->cluster != 0) continue;
+		b->i = (uint8_t)i;
+		b->issuer = issuer;
+		if (named || t->cluster.len == 0) break; /* one without a cluster gives way to the one that is named */
+	}
+	if (!other) FAIL(ERR_UNAUTHENTICATED, "auth: no jwt_issuers entry has the token's issuer");
+	if (b->issuer == NULL)
+		FAIL(ERR_UNAUTHENTICATED,
+		     "auth: no jwt_issuers entry of the token's issuer has the cluster that the request names");
+	b->cluster = b->issuer->cluster == 0 ? -1 : conf_cluster_find(a->conf, conf_text(a->conf, b->issuer->cluster));
+	return OK;
+}
+
+static struct err verify(struct auth *a, const struct bearer *b, json_t **claims)
+{
+	const struct conf_jwt_issuer *issuer = b->issuer;
 	const char *audiences[64];
 	size_t n = issuer->audiences.count < ARRAY_LEN(audiences) ? issuer->audiences.count : ARRAY_LEN(audiences);
 	struct jwt_expect expect = { .issuer = conf_text(a->conf, issuer->issuer), .audiences = audiences, .audience_count = n,
-		                     .now = now, .leeway = issuer->leeway, .max_lifetime = issuer->max_lifetime };
+		                     .now = b->t->now, .leeway = issuer->leeway, .max_lifetime = issuer->max_lifetime };
 
-	if (a->keys[i] == NULL) FAIL(ERR_UNAUTHENTICATED, "auth: the issuer's key set holds no usable key");
+	if (!a->came[b->i]) FAIL(ERR_UNAVAILABLE, "auth: the issuer's keys have not come yet");
+	if (a->keys[b->i] == NULL) FAIL(ERR_UNAUTHENTICATED, "auth: the issuer's key set holds no usable key");
 	for (size_t k = 0; k < n; k++) audiences[k] = conf_item(a->conf, issuer->audiences, (uint32_t)k);
 	metric_inc(a->metrics, M_JWT_VERIFIED);
-	return jwt_verify(token, a->keys[i], &expect, claims);
+	return jwt_verify(b->t->text, a->keys[b->i], &expect, claims);
 }
 
-/* Two entries may share an issuer (audiences of two clusters, say): the last one's refusal is told if all refuse. */
-static struct err verify(struct auth *a, struct bytes token, int64_t now, json_t **claims, size_t *by)
+/* What the request is about: the cluster whose token it is, or what the client says if that is not known. */
+static struct bytes cluster_of(const struct auth *a, const struct bearer *b)
 {
-	struct err last = ERR(ERR_UNAUTHENTICATED, "auth: no jwt_issuers entry has the token's issuer");
-	struct jwt_peek peek;
-
-	if (jwt_peek(token, &peek).code != ERR_OK) FAIL(ERR_UNAUTHENTICATED, "auth: not a JWT that we take");
-	for (size_t i = 0; i < a->conf->issuer_count; i++) {
-		if (strcmp(conf_text(a->conf, a->conf->issuers[i].issuer), peek.iss) != 0) continue;
-		last = verify_by(a, i, token, now, claims);
-		*by = i;
-		if (last.code == ERR_OK) break;
-	}
-	return last;
+	return b->issuer->cluster != 0 ? bytes_str(conf_text(a->conf, b->issuer->cluster)) : b->t->cluster;
 }
 
-static struct err jwt_identity(struct auth *a, struct bytes token, struct bytes cluster, int64_t now, struct identity **out)
+static struct err verified_caller(struct auth *a, const struct bearer *b, struct caller **out)
 {
 	AUTO(json) json_t *claims = NULL;
-	AUTO(caller) struct caller *caller = NULL;
-	AUTO(identity) struct identity *id = NULL;
-	const struct conf_jwt_issuer *issuer;
-	size_t by = 0;
-	int64_t exp = 0;
 
-	TRY(verify(a, token, now, &claims, &by));
-	issuer = &a->conf->issuers[by];
-	TRY(claims_caller(a->conf, issuer, claims, cluster, &caller));
-	TRY(json_seconds_of(claims, "exp", &exp));
-	TRY(identity_new(MOVE(caller), exp + issuer->leeway, &id));
-	TRY(hash_one(a, token, id->evidence_hash));
+	TRY(verify(a, b, &claims));
+	return claims_caller(a->conf, b->issuer, claims, cluster_of(a, b), out);
+}
+
+/* Takes over the caller. */
+static struct err remember(struct auth *a, const struct bearer *b, struct caller *caller, int64_t expires, struct identity **out)
+{
+	AUTO(identity) struct identity *id = NULL;
+	uint8_t key[32];
+
+	TRY(identity_new(caller, expires, &id));
+	id->cluster = b->cluster;
+	TRY(hash_one(a, b->t->text, id->evidence_hash));
+	TRY(hash_parts(a, b->t->text, b->t->cluster, key));
+	if (b->t->now < expires) identity_cache_put(a->cache, key, id, b->t->now);
 	*out = MOVE(id);
 	return OK;
 }
 
-struct err auth_jwt(struct auth *a, struct bytes token, struct bytes cluster, int64_t now, struct identity **out)
+/* May the courier know a key that we do not? */
+static bool wants_keys(const struct auth *a, const struct bearer *b)
 {
-	uint8_t key[32];
-	struct identity *id;
+	struct jwt_keys *keys = a->keys[b->i];
 
-	TRY(hash_parts(a, token, cluster, key));
-	id = identity_cache_get(a->cache, key, now);
-	if (id != NULL) {
+	if (b->t->looked || conf_keys_of(b->issuer) <= CONF_KEYS_FILE) return false;
+	return keys == NULL || !jwt_keys_has(keys, &b->peek);
+}
+
+struct err auth_jwt(struct auth *a, const struct auth_token *t, struct auth_ask *ask, struct identity **out)
+{
+	AUTO(caller) struct caller *caller = NULL;
+	struct identity *known;
+	struct bearer b;
+	uint8_t key[32];
+
+	*ask = (struct auth_ask){ .what = AUTH_ASK_NOTHING };
+	TRY(hash_parts(a, t->text, t->cluster, key));
+	known = identity_cache_get(a->cache, key, t->now);
+	if (known != NULL) {
 		metric_inc(a->metrics, M_JWT_CACHE_HIT);
-		*out = id;
+		*out = known;
 		return OK;
 	}
-	TRY(jwt_identity(a, token, cluster, now, &id));
-	identity_cache_put(a->cache, key, id, now);
-	*out = id;
-	return OK;
+	TRY(find_entry(a, t, &b));
+	ask->issuer = b.i;
+	ask->cluster = (uint8_t)(b.cluster < 0 ? 0 : b.cluster);
+	if (wants_keys(a, &b)) {
+		ask->what = AUTH_ASK_KEYS;
+		return OK;
+	}
+	if (b.issuer->token_review != CONF_REVIEW_ONLY) TRY(verified_caller(a, &b, &caller));
+	if (b.issuer->token_review != CONF_REVIEW_OFF) {
+		ask->what = AUTH_ASK_REVIEW;
+		return OK;
+	}
+	return remember(a, &b, MOVE(caller), b.peek.exp + b.issuer->leeway, out);
+}
+
+struct err auth_reviewed(struct auth *a, const struct auth_token *t, const struct wire_reviewed *m, struct identity **out)
+{
+	AUTO(caller) struct caller *caller = NULL;
+	struct bearer b;
+	int64_t until;
+
+	TRY(find_entry(a, t, &b));
+	if (b.issuer->token_review == CONF_REVIEW_ONLY) {
+		TRY(claims_reviewed_caller(a->conf, b.issuer, m, cluster_of(a, &b), &caller));
+	} else {
+		TRY(verified_caller(a, &b, &caller));
+		if (!claims_agree(caller, m)) FAIL(ERR_UNAUTHENTICATED, "auth: the API server says another account or pod");
+	}
+	until = t->now + b.issuer->review_cache;
+	return remember(a, &b, MOVE(caller), b.peek.exp < until ? b.peek.exp : until, out);
 }
 
 struct err auth_join_token(const struct auth *a, const uint8_t hash[32], struct bytes spiffe_id, struct bytes token_id,

@@ -98,13 +98,18 @@ static struct err add_bound(struct caller *c, const json_t *bound, const char *m
 	return e.code == ERR_OK ? caller_add(c, name, v) : OK; /* not every token is bound to a pod or a node */
 }
 
+static struct err add_account(struct caller *c, const struct account *account)
+{
+	TRY(caller_add(c, "k8s.namespace", account->ns));
+	return caller_add(c, "k8s.service_account", account->name);
+}
+
 static struct err add_kubernetes(struct caller *c, const struct account *account, const json_t *claims)
 {
 	const json_t *bound = json_object_get(claims, "kubernetes.io");
 	struct bytes v;
 
-	TRY(caller_add(c, "k8s.namespace", account->ns));
-	TRY(caller_add(c, "k8s.service_account", account->name));
+	TRY(add_account(c, account));
 	if (bound == NULL) return OK;
 	if (json_string_of(bound, "namespace", 253, &v).code == ERR_OK && !bytes_equal(v, account->ns))
 		FAIL(ERR_UNAUTHENTICATED, "claims: kubernetes.io.namespace is not that of sub");
@@ -130,6 +135,14 @@ static struct err caller_of(const struct conf *conf, const struct conf_jwt_issue
 	return caller_new(CALLER_JWT, id, out);
 }
 
+static struct err add_common(struct caller *c, const struct conf *conf, const struct conf_jwt_issuer *issuer, struct bytes cluster)
+{
+	TRY(caller_add(c, "method", bytes_str("jwt")));
+	TRY(caller_add(c, "issuer", bytes_str(conf_text(conf, issuer->name))));
+	TRY(caller_add(c, "trust_domain", bytes_str(conf_text(conf, conf->trust_domain))));
+	return cluster.len > 0 ? caller_add(c, "cluster", cluster) : OK;
+}
+
 struct err claims_caller(const struct conf *conf, const struct conf_jwt_issuer *issuer, const json_t *claims,
                          struct bytes cluster, struct caller **out)
 {
@@ -144,12 +157,41 @@ struct err claims_caller(const struct conf *conf, const struct conf_jwt_issuer *
 	if (kubernetes && kube_account_split(sub, &account.ns, &account.name).code != ERR_OK)
 		FAIL(ERR_UNAUTHENTICATED, "claims: sub is not system:serviceaccount:NAMESPACE:NAME");
 	TRY(caller_of(conf, issuer, sub, kubernetes ? &account : NULL, &c));
-	TRY(caller_add(c, "method", bytes_str("jwt")));
-	TRY(caller_add(c, "issuer", bytes_str(conf_text(conf, issuer->name))));
-	TRY(caller_add(c, "trust_domain", bytes_str(conf_text(conf, conf->trust_domain))));
-	if (cluster.len > 0) TRY(caller_add(c, "cluster", cluster));
+	TRY(add_common(c, conf, issuer, cluster));
 	if (kubernetes) TRY(add_kubernetes(c, &account, claims));
 	TRY(add_claims(&(struct walk){ conf, c }, "claim", claims, 1));
 	*out = MOVE(c);
 	return OK;
+}
+
+struct err claims_reviewed_caller(const struct conf *conf, const struct conf_jwt_issuer *issuer, const struct wire_reviewed *m,
+                                  struct bytes cluster, struct caller **out)
+{
+	AUTO(caller) struct caller *c = NULL;
+	const struct account account = { m->ns, m->account };
+	const struct {
+		const char *name;
+		struct bytes value;
+	} bound[] = { { "k8s.pod", m->pod }, { "k8s.pod_uid", m->pod_uid }, { "k8s.node", m->node } };
+
+	TRY(caller_of(conf, issuer, BYTES_NONE, &account, &c));
+	TRY(add_common(c, conf, issuer, cluster));
+	TRY(add_account(c, &account));
+	for (size_t i = 0; i < ARRAY_LEN(bound); i++)
+		if (bound[i].value.len > 0) TRY(caller_add(c, bound[i].name, bound[i].value));
+	*out = MOVE(c);
+	return OK;
+}
+
+static bool is(const struct caller *c, const char *name, struct bytes value)
+{
+	const char *have = caller_get(c, name);
+
+	return have != NULL && bytes_is(value, have);
+}
+
+bool claims_agree(const struct caller *caller, const struct wire_reviewed *m)
+{
+	if (!is(caller, "k8s.namespace", m->ns) || !is(caller, "k8s.service_account", m->account)) return false;
+	return caller_get(caller, "k8s.pod_uid") == NULL || m->pod_uid.len == 0 || is(caller, "k8s.pod_uid", m->pod_uid);
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "conf/conf.h"
+#include "k8s_csr/wire_front.h"
 #include "policy/policy.h"
 
 /* OK: *out is the caller's.  The id is "ISSUER-NAME:SUB" ("kubernetes:NS/SA" shape for service accounts:
@@ -15,5 +16,12 @@
  * parts make istiod panic), or the kubernetes.io claim says another namespace or account. */
 struct err claims_caller(const struct conf *conf, const struct conf_jwt_issuer *issuer, const json_t *claims,
                          struct bytes cluster, struct caller **out);
+
+/* The same for a token that only its API server has read: m is a yes.  There are no claim.NAME then: what the token says of
+ * itself nobody has vouched for. */
+struct err claims_reviewed_caller(const struct conf *conf, const struct conf_jwt_issuer *issuer, const struct wire_reviewed *m,
+                                  struct bytes cluster, struct caller **out);
+/* Does the API server speak of the account, and if both name one of the pod, that the token's claims made? */
+bool claims_agree(const struct caller *caller, const struct wire_reviewed *m);
 
 #endif

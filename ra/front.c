@@ -31,6 +31,12 @@ static void front_end(struct front *f, struct err why)
 	loop_stop(f->loop);
 }
 
+static void log_no_keys(const struct front *f, unsigned issuer)
+{
+	log_event(f->o->log, LOG_WARN, "jwks", F_STR("issuer", conf_text(f->o->conf, f->o->conf->issuers[issuer].name)),
+	          F_STR("why", "no usable key: all of its tokens are refused"));
+}
+
 /* ---- from the keeper ---- */
 
 static void on_roots(void *ctx, const struct wire_roots *roots)
@@ -55,6 +61,21 @@ static void on_lost(void *ctx, struct err why)
 
 	log_event(f->o->log, LOG_ERROR, "keeper_lost", F_ERR(why));
 	front_end(f, ERR(ERR_UNAVAILABLE, "front: the keeper is gone"));
+}
+
+/* ---- from the courier ---- */
+
+static void on_keys(void *ctx, unsigned issuer, struct bytes jwks)
+{
+	struct front *f = ctx;
+	const char *name = conf_text(f->o->conf, f->o->conf->issuers[issuer].name);
+	struct err e = auth_set_keys(f->requests.auth, issuer, jwks);
+
+	if (e.code != ERR_OK)
+		log_event(f->o->log, LOG_ERROR, "jwks", F_STR("issuer", name), F_STR("note", "the keys from before stay"),
+			  F_ERR(e));
+	else if (!auth_has_keys(f->requests.auth, issuer)) log_no_keys(f, issuer);
+	else log_event(f->o->log, LOG_INFO, "jwks", F_STR("issuer", name), F_STR("note", "keys are in use"));
 }
 
 /* ---- TLS is ready: serve ---- */
@@ -132,8 +153,20 @@ static struct err on_stop(void *self, struct chan_msg *msg)
 	return timer_start(f->drain, DRAIN_MS);
 }
 
+/* A courier has started, or one after the one that is gone. */
+static struct err on_channel(void *self, struct chan_msg *msg)
+{
+	struct front *f = self;
+	struct control_peer peer;
+
+	TRY(control_peer_take(msg->payload, &peer));
+	if (peer.role != CONTROL_COURIER) FAIL(ERR_INVALID_ARGUMENT, "front: a channel to somebody else than the courier");
+	return desk_channel(f->requests.desk, MOVE_FD(msg->fd));
+}
+
 static const struct chan_rule control_rules[] = {
 	{ 0, CONTROL_STOP, 0, 0, false, on_stop, 0 },
+	{ 0, CONTROL_CHANNEL, CONTROL_PEER_LEN, CONTROL_PEER_LEN, true, on_channel, 0 },
 };
 
 static void on_control(void *ctx, unsigned events)
@@ -171,7 +204,8 @@ static void on_flush(void *ctx)
 {
 	struct front *f = ctx;
 
-	server_flush(f->server); /* hands the round's requests out, which puts them into the link */
+	server_flush(f->server); /* hands the round's requests out, which puts them into the desk and the link */
+	desk_flush(f->requests.desk);
 	link_flush(f->link);
 	server_flush(f->server); /* writes what a lost link answered */
 	log_flush(f->o->log);
@@ -210,9 +244,7 @@ static struct err make_requests(struct front *f)
 		return e;
 	}
 	for (uint32_t i = 0; i < f->o->conf->issuer_count; i++)
-		if (!auth_has_keys(r->auth, i))
-			log_event(f->o->log, LOG_WARN, "jwks", F_STR("issuer", conf_text(f->o->conf, f->o->conf->issuers[i].name)),
-			          F_STR("why", "no usable key: all of its tokens are refused"));
+		if (conf_keys_of(&f->o->conf->issuers[i]) == CONF_KEYS_FILE && !auth_has_keys(r->auth, i)) log_no_keys(f, i);
 	r->conf = f->o->conf;
 	r->log = f->o->log;
 	r->metrics = f->o->metrics;
@@ -230,6 +262,14 @@ static struct err make_link(struct front *f)
 	return link_hello(f->link, f->o->number);
 }
 
+static struct err make_desk(struct front *f)
+{
+	const struct desk_options o = { .loop = f->loop, .conf = f->o->conf, .log = f->o->log, .metrics = f->o->metrics,
+		                        .number = f->o->number, .wait_ms = DESK_WAIT_MS, .keys = on_keys, .ctx = f };
+
+	return desk_new(&o, &f->requests.desk);
+}
+
 static struct err front_begin(struct front *f)
 {
 	struct serving_options s = { .front = f->o, .check_peer = check_peer, .check_ctx = f, .ready = on_tls,
@@ -242,6 +282,7 @@ static struct err front_begin(struct front *f)
 	TRY(watch_new(f->loop, f->o->control_fd, on_control, f, &f->control_watch));
 	TRY(watch_set(f->control_watch, LOOP_READ));
 	TRY(make_link(f));
+	TRY(make_desk(f));
 	TRY(make_requests(f));
 	TRY(services_new(&f->services));
 	TRY(make_server(f));
@@ -255,6 +296,7 @@ static void front_finish(struct front *f)
 	server_free(f->server);
 	serving_free(f->serving);
 	services_free(f->services);
+	desk_free(f->requests.desk);
 	link_free(f->link);
 	auth_free(f->requests.auth);
 	key_verifier_free(f->requests.verifier);

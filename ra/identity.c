@@ -13,6 +13,7 @@ struct err identity_new(struct caller *caller, int64_t expires, struct identity 
 	id->refs = 1;
 	id->caller = caller;
 	id->expires = expires;
+	id->cluster = -1;
 	*out = id;
 	return OK;
 }
@@ -57,10 +58,21 @@ struct err identity_cache_new(size_t entries, struct identity_cache **out)
 	return OK;
 }
 
+static void entry_clear(struct entry *e)
+{
+	identity_unref(e->id);
+	*e = (struct entry){ 0 };
+}
+
+void identity_cache_flush(struct identity_cache *c)
+{
+	for (size_t i = 0; i < (c->mask + 1) * WAYS; i++) entry_clear(&c->entries[i]);
+}
+
 void identity_cache_free(struct identity_cache *c)
 {
 	if (c == NULL) return;
-	for (size_t i = 0; i < (c->mask + 1) * WAYS; i++) identity_unref(c->entries[i].id);
+	identity_cache_flush(c);
 	free(c);
 }
 
@@ -70,12 +82,6 @@ static struct entry *set_of(struct identity_cache *c, const uint8_t key[32])
 
 	memcpy(&h, key, sizeof(h)); /* the key is a hash already */
 	return &c->entries[(h & c->mask) * WAYS];
-}
-
-static void entry_clear(struct entry *e)
-{
-	identity_unref(e->id);
-	*e = (struct entry){ 0 };
 }
 
 struct identity *identity_cache_get(struct identity_cache *c, const uint8_t key[32], int64_t now)

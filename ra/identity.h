@@ -15,6 +15,7 @@ struct identity {
 		uint8_t serial_len, issuer_len; /* issuer_len 0: it says none */
 	} certs[8];
 	uint8_t cert_count;
+	int cluster; /* index in conf->clusters of the cluster whose token it was; -1: none that was checked */
 };
 
 /* Takes over the caller (also on failure). */
@@ -30,5 +31,7 @@ void identity_cache_free(struct identity_cache *c);
 /* A reference, or NULL if it is not there or has expired at `now`. */
 struct identity *identity_cache_get(struct identity_cache *c, const uint8_t key[32], int64_t now);
 void identity_cache_put(struct identity_cache *c, const uint8_t key[32], struct identity *id, int64_t now);
+/* Forget all. */
+void identity_cache_flush(struct identity_cache *c);
 
 #endif

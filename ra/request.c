@@ -1,43 +1,28 @@
-#include "ra/request.h"
+#include "ra/request_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "csr/cert.h"
 #include "der/der.h"
 #include "key/key.h"
-#include "proto/decode.h"
 
 #define NEAR_MAX 8 /* rules told in the log of one denial; ours */
-
-enum step_result { STEP_DONE, STEP_WAIT };
-
-struct request {
-	struct request_service *service;
-	struct call *call; /* NULL: the client has gone */
-	size_t step;
-	int64_t started_us;
-	struct proto_istio_request ask; /* views of `message` */
-	struct bytes message;           /* borrowed from the call's callback until keep_message() */
-	uint8_t *kept;                  /* our copy of it, when a step waits before the last one that reads it */
-	struct identity *identity;
-	char impersonate[SPIFFE_ID_MAX + 1], cert_signer[WIRE_NAME_MAX + 1], spiffe_id[SPIFFE_ID_MAX + 1];
-	const char *rule, *issuer;
-	const char *client_text; /* what the client reads when a step failed; NULL: derived from the error */
-	uint8_t token_hash[32];
-	uint8_t serial[CERT_SERIAL_MAX];
-	size_t serial_len;
-	uint64_t record;
-};
 
 struct step {
 	const char *name;
 	struct err (*run)(struct request *r, enum step_result *result);
 };
 
+static void let_go(struct request *r)
+{
+	csr_free(MOVE(r->csr));
+	free(MOVE(r->grant));
+}
+
 static void request_free(struct request *r)
 {
+	let_go(r);
 	identity_unref(r->identity);
 	free(r->kept);
 	free(r);
@@ -122,7 +107,7 @@ static void request_log(const struct request *r, const char *peer, const char *s
 	          F_STR("issuer", r->issuer == NULL ? "" : r->issuer),
 	          F_STR("impersonated", r->impersonate), F_HEX("serial", BYTES(r->serial, r->serial_len)),
 	          F_INT("record", good ? (int64_t)r->record : -1), F_STR("step", step), F_ERR(e),
-	          F_INT("us", clock_mono_us() - r->started_us));
+	          F_INT("us", clock_mono_us() - r->started_us), r->told[0] != '\0' ? F_STR("told", r->told) : F_END);
 }
 
 static void count_failure(const struct request *r, struct err e, const char *step)
@@ -152,20 +137,9 @@ static void request_fail(struct request *r, const char *step, struct err e)
 
 /* ---- steps ---- */
 
-static void request_run(struct request *r);
-
-/* Istio: every authentication failure is UNAUTHENTICATED; what is our own trouble keeps its code, so that clients come back. */
-static struct err authentication_error(struct err e)
+struct err request_keep(struct request *r)
 {
-	bool ours = e.code == ERR_OK || e.code == ERR_RESOURCE_EXHAUSTED || e.code == ERR_UNAVAILABLE || e.code == ERR_INTERNAL;
-
-	if (!ours) e.code = ERR_UNAUTHENTICATED;
-	return e;
-}
-
-/* The message lives only as long as its callback: keep what later steps read. */
-static struct err keep_message(struct request *r)
-{
+	if (r->kept != NULL) return OK;
 	r->kept = malloc(r->message.len + 1);
 	if (r->kept == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "front: out of memory");
 	if (r->message.len > 0) memcpy(r->kept, r->message.data, r->message.len);
@@ -173,85 +147,13 @@ static struct err keep_message(struct request *r)
 	return proto_istio_request(r->message, &r->ask);
 }
 
-static void on_token(void *user, const struct link_answer *a)
+void request_note(struct request *r, const struct desk_answer *answer)
 {
-	static const char *const why[] = { "auth: unknown join token", NULL, NULL, "auth: join token has expired",
-		                           "auth: join token was revoked" };
-	struct request *r = user;
-	struct err e = a->err;
+	size_t n = answer->why.len < sizeof(r->told) ? answer->why.len : sizeof(r->told) - 1;
 
-	if (r->call == NULL) {
-		request_fail(r, "authenticate", ERR(ERR_CANCELLED, "front: the client went away"));
-		return;
-	}
-	r->client_text = "request authenticate failure";
-	if (e.code == ERR_OK && a->token->state != TOKEN_GOOD && a->token->state != TOKEN_SPENT) {
-		e = (struct err){ .code = ERR_UNAUTHENTICATED,
-			          .reason = why[a->token->state < ARRAY_LEN(why) ? a->token->state : 0] };
-	}
-	if (e.code == ERR_OK)
-		e = auth_join_token(r->service->auth, r->token_hash, a->token->spiffe_id, a->token->token_id, &r->identity);
-	if (e.code != ERR_OK) {
-		request_fail(r, "authenticate", authentication_error(e));
-		return;
-	}
-	r->client_text = NULL;
-	r->step++;
-	request_run(r);
-}
-
-static struct err ask_token(struct request *r, struct bytes token, enum step_result *result)
-{
-	if (!r->service->conf->auth.join_tokens) FAIL(ERR_UNAUTHENTICATED, "auth: join tokens are switched off");
-	TRY(key_sha256(token, r->token_hash));
-	TRY(keep_message(r));
-	*result = STEP_WAIT;
-	return link_token(r->service->link, r->token_hash, on_token, r);
-}
-
-/* A connection's certificate is looked at once; its end is looked at on every request. */
-static struct err authenticate_mtls(struct request *r, int64_t now)
-{
-	struct identity *known = conn_user(r->call);
-
-	if (known == NULL) {
-		TRY(auth_mtls(r->service->auth, call_peer_chain(r->call), now, &known));
-		conn_set_user(r->call, known);
-	}
-	if (now >= known->expires) FAIL(ERR_UNAUTHENTICATED, "auth: client certificate has expired");
-	r->identity = identity_ref(known);
-	return OK;
-}
-
-static struct err authenticate(struct request *r, enum step_result *result)
-{
-	int64_t now = clock_wall();
-	struct bytes token = BYTES_NONE, cluster;
-	size_t clusters;
-
-	r->client_text = "request authenticate failure";
-	if (call_peer_cert(r->call).len > 0) {
-		TRY(authenticate_mtls(r, now));
-	} else {
-		cluster = call_header(r->call, "clusterid", &clusters);
-		if (clusters != 1) cluster = BYTES_NONE; /* as Istio: twice is as good as never */
-		switch (auth_bearer(call_header(r->call, "authorization", NULL), &token)) {
-		case AUTH_JOIN_TOKEN:
-			return ask_token(r, token, result);
-		case AUTH_JWT:
-			TRY(auth_jwt(r->service->auth, token, cluster, now, &r->identity));
-			break;
-		default:
-			FAIL(ERR_UNAUTHENTICATED, "auth: neither a client certificate nor a bearer token");
-		}
-	}
-	r->client_text = NULL;
-	return OK;
-}
-
-static struct err step_authenticate(struct request *r, enum step_result *result)
-{
-	return authentication_error(authenticate(r, result));
+	if (answer->err.code == ERR_OK) n = 0;
+	if (n > 0) memcpy(r->told, answer->why.data, n);
+	r->told[n] = '\0';
 }
 
 /* Text fields of the request that decide something: bounded, and without NUL (proto/decode.h). */
@@ -365,43 +267,54 @@ static struct err submit(struct request *r, const struct policy_grant *grant, co
 	return link_issue(r->service->link, &m, on_issued, r);
 }
 
-/* Policy before the CSR: a caller that may have nothing costs no public-key work. */
-static struct err step_decide(struct request *r, enum step_result *result)
+/* Istio has its own word and code for it when a proxy may not speak for somebody. */
+static struct err denied(struct request *r, const struct policy_request *ask, struct err e)
 {
-	AUTO(csr) struct csr *csr = NULL;
-	struct policy_request ask = { .validity = r->ask.validity_seconds, .impersonate = r->impersonate,
-		                      .issuer = r->cert_signer };
-	struct policy_grant grant;
-	struct err e;
-
-	TRY(copy_text(r->ask.impersonated_identity, r->impersonate, sizeof(r->impersonate)));
-	TRY(copy_text(r->ask.cert_signer, r->cert_signer, sizeof(r->cert_signer)));
-	e = policy_decide(r->service->conf, r->identity->caller, &ask, &grant);
-	if (e.code == ERR_OK) {
-		TRY(prove(r, &csr));
-		ask.key = csr_key(csr);
-		e = policy_decide(r->service->conf, r->identity->caller, &ask, &grant);
-	}
-	if (e.code == ERR_PERMISSION_DENIED) {
-		log_denial(r, &ask);
-		r->client_text = "request denied by policy";
-		if (r->impersonate[0] != '\0') { /* Istio's word and code for it */
-			r->client_text = "request impersonation authentication failure";
-			e.code = ERR_UNAUTHENTICATED;
-		}
-	}
-	if (e.code != ERR_OK) return e;
-	memcpy(r->spiffe_id, grant.spiffe_id, strlen(grant.spiffe_id) + 1);
-	r->rule = grant.rule;
-	r->issuer = grant.issuer;
-	*result = STEP_WAIT;
-	return submit(r, &grant, csr);
+	if (e.code != ERR_PERMISSION_DENIED) return e;
+	log_denial(r, ask);
+	r->client_text = "request denied by policy";
+	if (r->impersonate[0] == '\0') return e;
+	r->client_text = "request impersonation authentication failure";
+	e.code = ERR_UNAUTHENTICATED;
+	return e;
 }
 
-/* The last two steps are one wait for the keeper: `issue` is what it answers, `answer` what the client gets (on_issued). */
+/* Policy before the CSR: a caller that may have nothing costs no public-key work.  Both before any wait: what waits is good, but
+ * for the pod. */
+static struct err step_decide(struct request *r, enum step_result *result)
+{
+	struct policy_request ask = { .validity = r->ask.validity_seconds, .impersonate = r->impersonate,
+		                      .issuer = r->cert_signer };
+
+	(void)result;
+	TRY(copy_text(r->ask.impersonated_identity, r->impersonate, sizeof(r->impersonate)));
+	TRY(copy_text(r->ask.cert_signer, r->cert_signer, sizeof(r->cert_signer)));
+	r->grant = malloc(sizeof(*r->grant)); /* large, and written by policy: not cleared */
+	if (r->grant == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "front: out of memory");
+	TRY(denied(r, &ask, policy_decide(r->service->conf, r->identity->caller, &ask, r->grant)));
+	TRY(prove(r, &r->csr));
+	ask.key = csr_key(r->csr);
+	TRY(denied(r, &ask, policy_decide(r->service->conf, r->identity->caller, &ask, r->grant)));
+	memcpy(r->spiffe_id, r->grant->spiffe_id, strlen(r->grant->spiffe_id) + 1);
+	r->rule = r->grant->rule;
+	r->issuer = r->grant->issuer;
+	return OK;
+}
+
+static struct err step_issue(struct request *r, enum step_result *result)
+{
+	*result = STEP_WAIT;
+	TRY(submit(r, r->grant, r->csr));
+	let_go(r); /* they are in the question now */
+	return OK;
+}
+
+/* The last step is a wait for the keeper: `issue` is what it answers, and `answer` what the client gets (on_issued). */
 static const struct step steps[] = {
-	{ "authenticate", step_authenticate }, /* -> identity; may wait for the keeper (join tokens) */
-	{ "decide", step_decide },             /* -> grant, csr; proves possession; asks the keeper */
+	{ "authenticate", request_authenticate },
+	{ "decide", step_decide },              /* -> grant, csr; proves possession */
+	{ "same_node", request_same_node },
+	{ "issue", step_issue },
 };
 
 static void request_run(struct request *r)
@@ -418,6 +331,17 @@ static void request_run(struct request *r)
 		if (result == STEP_WAIT) return;
 		r->step++;
 	}
+}
+
+void request_resume(struct request *r, struct err e)
+{
+	if (r->call == NULL) e = ERR(ERR_CANCELLED, "front: the client went away");
+	if (e.code != ERR_OK) {
+		request_fail(r, steps[r->step].name, e);
+		return;
+	}
+	r->step++;
+	request_run(r);
 }
 
 void request_start(struct request_service *s, struct call *call, struct bytes message)
@@ -447,7 +371,7 @@ void request_gone(struct call *call)
 {
 	struct request *r = call_user(call);
 
-	if (r != NULL) r->call = NULL; /* the keeper's answer ends it */
+	if (r != NULL) r->call = NULL; /* the answer that it waits for ends it */
 }
 
 void request_conn_gone(void *user)

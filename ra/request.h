@@ -1,7 +1,7 @@
-/* request.h: one CreateCertificate, told as a row of steps: AUTHENTICATE, DECIDE, ISSUE, ANSWER.
+/* request.h: one CreateCertificate, told as a row of steps: AUTHENTICATE, DECIDE, SAME_NODE, ISSUE, ANSWER.
  *
- * A step finishes, waits for the keeper, or fails; a failure ends the request with one log line and one status.  Codes and texts
- * are Istio's (istio.md 1): clients retry by them. */
+ * A step finishes, waits for the keeper or the courier, or fails; a failure ends the request with one log line and one status.
+ * Codes and texts are Istio's (istio.md 1): clients retry by them. */
 #ifndef SIGNET_RA_REQUEST_H
 #define SIGNET_RA_REQUEST_H
 
@@ -9,6 +9,7 @@
 #include "net/server.h"
 #include "ra/answer.h"
 #include "ra/auth.h"
+#include "ra/desk.h"
 #include "ra/link.h"
 
 struct request_service { /* what requests need; owned by the front, outlives them */
@@ -17,6 +18,7 @@ struct request_service { /* what requests need; owned by the front, outlives the
 	struct metrics *metrics;
 	struct auth *auth;
 	struct link *link;
+	struct desk *desk;
 	struct key_verifier *verifier;
 	struct answer_tail tail;
 	struct buf scratch;     /* of one answer at a time */

@@ -227,7 +227,7 @@ static inline void harness_free(struct harness *h)
 
 static inline bool harness_reaches(_Atomic unsigned *counter, unsigned want)
 {
-	for (int i = 0; i < 300 && atomic_load(counter) < want; i++) (void)usleep(10000);
+	for (int i = 0; i < 2000 && atomic_load(counter) < want; i++) (void)usleep(10000);
 	return atomic_load(counter) == want;
 }
 
@@ -320,7 +320,7 @@ static inline void raw_literal(struct buf *b, const char *name, struct bytes val
 	assert_int_equal(buf_put(b, value.data, value.len).code, ERR_OK);
 }
 
-struct raw_request { const char *method, *path, *type, *timeout, *authorization; };
+struct raw_request { const char *method, *path, *type, *timeout, *authorization, *cluster; };
 
 static inline void raw_headers(struct raw *r, uint32_t stream, uint8_t flags, struct raw_request q)
 {
@@ -334,6 +334,7 @@ static inline void raw_headers(struct raw *r, uint32_t stream, uint8_t flags, st
 	raw_literal(&b, "te", bytes_str("trailers"));
 	if (q.timeout != NULL) raw_literal(&b, "grpc-timeout", bytes_str(q.timeout));
 	if (q.authorization != NULL) raw_literal(&b, "authorization", bytes_str(q.authorization));
+	if (q.cluster != NULL) raw_literal(&b, "clusterid", bytes_str(q.cluster));
 	raw_frame(r, NGHTTP2_HEADERS, flags | NGHTTP2_FLAG_END_HEADERS, stream, buf_view(&b));
 	buf_free(&b);
 }

@@ -94,7 +94,11 @@ static void absent_fields_are_empty(void **state)
 	assert_string_equal(peek.alg, "PS512");
 	assert_string_equal(peek.kid, "");
 	assert_string_equal(peek.iss, "");
-	assert_true(peeks("{\"alg\":\"EdDSA\",\"kid\":\"k\"}", "{\"iss\":\"https://i\"}", &peek));
+	assert_true(peek.exp == INT64_MAX);
+	assert_true(peeks("{\"alg\":\"EdDSA\",\"kid\":\"k\"}", "{\"iss\":\"https://i\",\"exp\":1790000000}", &peek));
+	assert_true(peek.exp == 1790000000);
+	assert_false(peeks("{\"alg\":\"EdDSA\"}", "{\"exp\":\"1790000000\"}", &peek));
+	assert_false(peeks("{\"alg\":\"EdDSA\"}", "{\"exp\":1e300}", &peek));
 	assert_string_equal(peek.kid, "k");
 	assert_string_equal(peek.iss, "https://i");
 	assert_false(peeks("{\"alg\":\"EdDSA\",\"kid\":null}", "{}", &peek));

@@ -75,6 +75,32 @@ static void test_cache_is_bounded_and_drops_the_least_used(void **state)
 	identity_cache_free(cache);
 }
 
+static void test_flush_forgets_all(void **state)
+{
+	struct identity_cache *cache;
+	AUTO(identity) struct identity *id = make("a", 100), *again = NULL;
+	uint8_t key[32];
+
+	(void)state;
+	assert_int_equal(identity_cache_new(64, &cache).code, ERR_OK);
+	for (unsigned i = 0; i < 64; i++) {
+		key_of(i, key);
+		key[0] = (uint8_t)i; /* in all sets */
+		identity_cache_put(cache, key, id, 0);
+	}
+	identity_cache_flush(cache);
+	assert_int_equal(id->refs, 1);
+	for (unsigned i = 0; i < 64; i++) {
+		key_of(i, key);
+		key[0] = (uint8_t)i;
+		assert_null(identity_cache_get(cache, key, 0));
+	}
+	identity_cache_put(cache, key, id, 0); /* and goes on */
+	again = identity_cache_get(cache, key, 0);
+	assert_ptr_equal(again, id);
+	identity_cache_free(cache);
+}
+
 static const struct {
 	const char *header;
 	enum auth_bearer want;
@@ -107,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cache_gives_back_until_expiry),
 		cmocka_unit_test(test_cache_is_bounded_and_drops_the_least_used),
+		cmocka_unit_test(test_flush_forgets_all),
 		cmocka_unit_test(test_bearer_is_read_as_istio_reads_it),
 	};
 
