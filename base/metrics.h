@@ -91,6 +91,10 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")    \
 	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "",                                           \
 	  "Unix time at which the serving certificate ends.")                                                           \
+	X(CSR_FILED, COUNTER, "signet_csr_filed_total", "", "Requests that another signer was asked to sign.")          \
+	X(CSR_SIGNED, COUNTER, "signet_csr_signed_total", "", "Certificates that other signers sent back.")             \
+	X(CSR_FAILED, COUNTER, "signet_csr_failed_total", "", "Requests that no other signer signed; the log says why.") \
+	X(CSR_PENDING, GAUGE_SUM, "signet_csr_pending", "", "Requests waiting for another signer.")                     \
 
 enum metric {
 #define X(symbol, kind, name, labels, help) M_##symbol,
@@ -99,8 +103,12 @@ enum metric {
 	METRIC_COUNT
 };
 
-enum histogram { H_REQUEST, H_KEEPER, HISTOGRAM_COUNT }; /* a whole request; keeper's share, in the front */
-#define HISTOGRAM_BUCKETS 14 /* upper bounds 100 us, doubling; the last is +Inf */
+enum histogram {
+	H_REQUEST, H_KEEPER, /* a whole request; keeper's share, in the front */
+	H_CSR, H_CSR_CREATE, H_CSR_APPROVE, H_CSR_SIGN, /* a request to another signer and its steps, in the courier */
+	HISTOGRAM_COUNT
+};
+#define HISTOGRAM_BUCKETS 14 /* upper bounds doubling, from 100 us or (H_CSR) 5 ms; the last is +Inf */
 
 struct metrics {
 	_Atomic uint64_t value[METRIC_COUNT];
