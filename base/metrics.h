@@ -75,6 +75,10 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(OVERLOADED, COUNTER, "signet_requests_overloaded_total", "", "Requests refused because a queue was full.")    \
 	X(JWT_CACHE_HIT, COUNTER, "signet_jwt_cache_hits_total", "", "Tokens that had been verified before.")           \
 	X(JWT_VERIFIED, COUNTER, "signet_jwt_verified_total", "", "Tokens verified by their signature.")                \
+	X(CSR_FILED, COUNTER, "signet_csr_filed_total", "", "Requests that another signer was asked to sign.")          \
+	X(CSR_SIGNED, COUNTER, "signet_csr_signed_total", "", "Certificates that other signers sent back.")             \
+	X(CSR_FAILED, COUNTER, "signet_csr_failed_total", "", "Requests that no other signer signed; the log says why.") \
+	X(CSR_PENDING, GAUGE_SUM, "signet_csr_pending", "", "Requests waiting for another signer.")                     \
 	X(COMMITS, COUNTER, "signet_store_commits_total", "", "Durable transactions.")                                  \
 	X(COMMIT_FAILED, COUNTER, "signet_store_commits_failed_total", "",                                              \
 	  "Transactions that could not be made durable.")                                                               \
@@ -91,10 +95,6 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")    \
 	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "",                                           \
 	  "Unix time at which the serving certificate ends.")                                                           \
-	X(CSR_FILED, COUNTER, "signet_csr_filed_total", "", "Requests that another signer was asked to sign.")          \
-	X(CSR_SIGNED, COUNTER, "signet_csr_signed_total", "", "Certificates that other signers sent back.")             \
-	X(CSR_FAILED, COUNTER, "signet_csr_failed_total", "", "Requests that no other signer signed; the log says why.") \
-	X(CSR_PENDING, GAUGE_SUM, "signet_csr_pending", "", "Requests waiting for another signer.")                     \
 
 enum metric {
 #define X(symbol, kind, name, labels, help) M_##symbol,
