@@ -33,7 +33,7 @@ const char *filing_signer(const struct filing *x)
 static void filing_free(struct filing *x)
 {
 	if (x == NULL) return;
-	cluster_cancel(x->request);
+	filing_call_cancel(x->call);
 	free(x->signer);
 	free(x->csr);
 	free(x);
@@ -154,8 +154,8 @@ void filing_signed(struct filing *x, struct bytes pem)
 	struct filings *f = x->f;
 	int64_t now = clock_mono_us();
 
-	cluster_cancel(x->request);
-	x->request = NULL;
+	filing_call_cancel(x->call);
+	x->call = NULL;
 	x->step = STEP_NONE;
 	wait_no_more(x);
 	x->answered = true;
@@ -230,6 +230,11 @@ static void on_tick(void *ctx)
 	if (!LIST_EMPTY(&f->waiting)) (void)timer_start(f->tick, TICK_MS);
 	/* What is called back may be done with others of them, or order new ones. */
 	while ((x = LIST_FIRST(&over)) != NULL) end(x);
+}
+
+static void on_go_on(void *ctx)
+{
+	filing_calls_go_on(ctx);
 }
 
 /* ---- what the watch says ---- */
@@ -332,7 +337,9 @@ struct err filings_new(const struct filings_options *options, struct filings **o
 	f->o = *options;
 	f->world = cluster_options_of(f->o.cluster);
 	bytes_hex(BYTES(f->o.instance, sizeof(f->o.instance)), f->label);
+	for (size_t i = 0; i < RANK_COUNT; i++) TAILQ_INIT(&f->queues[i]);
 	TRY(timer_new(f->world->loop, on_tick, f, &f->tick));
+	TRY(timer_new(f->world->loop, on_go_on, f, &f->go_on));
 	TRY(watch(f, &f->informer));
 	*out = MOVE(f);
 	return OK;
@@ -348,6 +355,7 @@ void filings_free(struct filings *f)
 	while ((x = LIST_FIRST(&f->waiting)) != NULL) drop(x);
 	while ((x = LIST_FIRST(&f->answered)) != NULL) drop(x);
 	timer_free(f->tick);
+	timer_free(f->go_on);
 	free(f);
 }
 

@@ -14,7 +14,7 @@
 struct cleaning {
 	LIST_ENTRY(cleaning) link;
 	struct filings *f;
-	struct cluster_request *request;
+	struct filing_call *call;
 	bool remove;
 	char name[STORE_INTENT_NAME_MAX + 1];
 	char uid[KUBE_UID_MAX + 1];
@@ -69,7 +69,7 @@ static void delete(struct cleaning *c)
 	ask.content_type = body.len > 0 ? "application/json" : NULL;
 	ask.until_us = clock_mono_us() + CLEAN_US;
 	ask.max_answer = KUBE_ANSWER_MAX;
-	if (e.code == ERR_OK) e = cluster_start(c->f->o.cluster, &ask, &c->request);
+	if (e.code == ERR_OK) e = filing_call(c->f, RANK_OTHER, &ask, &c->call);
 	if (e.code == ERR_OK) return;
 	not_deleted(c, e.reason);
 	cleaning_end(c);
@@ -95,7 +95,7 @@ static void on_events(void *ctx, struct err e, const struct https_answer *a)
 	const json_t *item;
 	size_t i;
 
-	c->request = NULL;
+	c->call = NULL;
 	/* Who may not read them is told no more: they help, and nothing needs them. */
 	if (e.code == ERR_OK && a->status == 200) e = kube_parse(a->body, &list);
 	if (list != NULL && e.code == ERR_OK) e = kube_list_read(list, "EventList", &events);
@@ -116,7 +116,7 @@ static void ask_events(struct cleaning *c)
 	(void)snprintf(path, sizeof(path), "/api/v1/namespaces/default/events?limit=%d&fieldSelector=involvedObject.name%%3D%s",
 	               EVENTS_MAX, c->name);
 	ask.max_answer = KUBE_ANSWER_MAX;
-	if (cluster_start(c->f->o.cluster, &ask, &c->request).code == ERR_OK) return;
+	if (filing_call(c->f, RANK_OTHER, &ask, &c->call).code == ERR_OK) return;
 	if (c->remove) delete(c);
 	else cleaning_end(c);
 }
@@ -146,7 +146,7 @@ void filing_clean_cancel(struct filings *f)
 	struct cleaning *c;
 
 	while ((c = LIST_FIRST(&f->cleaning)) != NULL) {
-		cluster_cancel(c->request);
+		filing_call_cancel(c->call);
 		cleaning_end(c);
 	}
 }

@@ -18,6 +18,8 @@
 #define FILING_LOOK_S 30        /* ours: so long a look for what is resumed may take, be its deadline over or not */
 #define FILING_GRACE_S 2        /* ours: from the deadline on, for the request in flight to tell why it does not end */
 
+#define FILING_CALLS_MAX 16     /* at once; ours, measured: with 8 to 16 a burst is over soonest */
+
 typedef char filing_why[WIRE_WHY_MAX + 1];
 
 enum filing_step { STEP_NONE, STEP_CREATE, STEP_LOOK, STEP_APPROVE };
@@ -25,7 +27,7 @@ enum filing_step { STEP_NONE, STEP_CREATE, STEP_LOOK, STEP_APPROVE };
 struct filing { /* one request in hand */
 	LIST_ENTRY(filing) link; /* filings.waiting, or .answered */
 	struct filings *f;
-	struct cluster_request *request; /* in flight, unless STEP_NONE */
+	struct filing_call *call; /* unless STEP_NONE */
 	uint64_t id;
 	int64_t deadline;                /* Unix seconds; that of the first look of what is resumed may be later: */
 	int64_t wanted;                  /* what the keeper said */
@@ -47,6 +49,10 @@ LIST_HEAD(filing_list, filing);
 struct cleaning; /* an object that is to go, filing_clean.c */
 LIST_HEAD(cleaning_list, cleaning);
 
+struct filing_call;
+TAILQ_HEAD(filing_queue, filing_call);
+enum filing_rank { RANK_GO_ON, RANK_OTHER, RANK_COUNT }; /* which goes first */
+
 enum sweep { SWEEP_NONE, SWEEP_ORDERED, SWEEP_NOW };
 
 struct filings {
@@ -55,6 +61,9 @@ struct filings {
 	char label[2 * WIRE_INSTANCE_LEN + 1];
 	struct informer *informer;
 	struct timer *tick;       /* each second while something waits */
+	struct timer *go_on;      /* calls were cancelled: others may begin */
+	struct filing_queue queues[RANK_COUNT];
+	size_t calls;             /* in flight */
 	void *by_id, *by_name;    /* tsearch() trees of struct filing */
 	struct filing_list waiting, answered;
 	struct cleaning_list cleaning;
@@ -71,6 +80,13 @@ void filing_signed(struct filing *x, struct bytes pem);
 void filing_fail(struct filing *x, enum wire_failure failure, const char *why);
 /* As filing_fail(), later, from the loop: for whom must not call back. */
 void filing_doom(struct filing *x, enum wire_failure failure, const char *why);
+
+/* ---- filing_call.c ---- */
+/* As cluster_start() and cluster_cancel(); until others have ended it waits.  Started later it may be UNAVAILABLE for lack of
+ * memory. */
+struct err filing_call(struct filings *f, enum filing_rank rank, const struct cluster_ask *ask, struct filing_call **out);
+void filing_call_cancel(struct filing_call *call);
+void filing_calls_go_on(struct filings *f);
 
 /* ---- filing_body.c: POST ---- */
 struct err filing_body(const struct filing *x, const struct wire_file *m, struct buf *out);

@@ -55,10 +55,11 @@ static void on_answer(void *ctx, struct err e, const struct https_answer *a);
 static const struct {
 	enum https_method method;
 	const char *suffix, *type;
+	enum filing_rank rank;
 } steps[] = {
-	[STEP_CREATE] = { HTTPS_POST, "", "application/json" },
-	[STEP_LOOK] = { HTTPS_GET, "", NULL },
-	[STEP_APPROVE] = { HTTPS_PATCH, "/approval", "application/merge-patch+json" },
+	[STEP_CREATE] = { HTTPS_POST, "", "application/json", RANK_OTHER },
+	[STEP_LOOK] = { HTTPS_GET, "", NULL, RANK_GO_ON },
+	[STEP_APPROVE] = { HTTPS_PATCH, "/approval", "application/merge-patch+json", RANK_GO_ON },
 };
 
 /* Seconds until the deadline, 1 or more. */
@@ -84,7 +85,7 @@ static void ask(struct filing *x, enum filing_step step, struct bytes body)
 	a.max_answer = KUBE_ANSWER_MAX;
 	a.done = on_answer;
 	a.ctx = x;
-	e = cluster_start(x->f->o.cluster, &a, &x->request);
+	e = filing_call(x->f, steps[step].rank, &a, &x->call);
 	if (e.code == ERR_OK) x->step = (uint8_t)step;
 	else filing_doom(x, e.code == ERR_RESOURCE_EXHAUSTED ? FAILURE_UNAVAILABLE : FAILURE_REFUSED, e.reason);
 }
@@ -270,7 +271,7 @@ static void on_answer(void *ctx, struct err e, const struct https_answer *a)
 	uint8_t step = x->step;
 
 	x->step = STEP_NONE;
-	x->request = NULL;
+	x->call = NULL;
 	if (e.code != ERR_OK || a->status == 429 || a->status >= 500) fail_by(x, e, a);
 	else answered[step](x, a);
 }

@@ -294,19 +294,29 @@ static inline void stop(void *ctx)
 	loop_stop(ctx);
 }
 
-/* The loop runs until there are so many answers, or a test has failed. */
-static inline void run_until(size_t answers)
+/* The loop runs until so many answers, and starts of requests, have come; a test has failed if they do not. */
+static inline void run_until_both(size_t answers, size_t started)
 {
 	int64_t end = clock_mono_us() + LONGEST_US;
 	struct timer *t;
 
 	assert_int_equal(timer_new(world->loop, stop, world->loop, &t).code, ERR_OK);
-	while (world->answers < answers) {
-		if (clock_mono_us() > end) fail_msg("%zu answers of %zu came", world->answers, answers);
+	while (world->answers < answers || world->cluster.count < started) {
+		if (clock_mono_us() > end) fail_msg("%zu answers, %zu requests", world->answers, world->cluster.count);
 		assert_int_equal(timer_start(t, 10).code, ERR_OK);
 		(void)loop_run(world->loop);
 	}
 	timer_free(t);
+}
+
+static inline void run_until(size_t answers)
+{
+	run_until_both(answers, 0);
+}
+
+static inline void run_until_started(size_t requests)
+{
+	run_until_both(0, requests);
 }
 
 #endif

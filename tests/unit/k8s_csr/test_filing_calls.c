@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "csr/csr.h"
 
+#define AT_ONCE 16
 #define PATH "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 
 static void answer_with(const char *method, long status, const char *word)
@@ -16,6 +17,14 @@ static void answer_with(const char *method, long status, const char *word)
 
 	assert_non_null(r);
 	answer(r, status, text);
+}
+
+static void answer_newest(long status, const char *word)
+{
+	AUTO(json) json_t *o = object_of(word);
+	AUTO(heap) char *text = json_dumps(o, 0);
+
+	answer(world->cluster.all[world->cluster.count - 1], status, text);
 }
 
 static void file(uint64_t id, const char *name)
@@ -256,19 +265,24 @@ static void test_orders(void **state)
 	world_end(&w);
 }
 
+static void file_many(unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "signet-%u", i);
+		file(i, name);
+	}
+}
+
 static void test_a_thousand_at_once(void **state)
 {
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
-	for (unsigned i = 0; i < 1000; i++) {
-		char name[32];
-
-		(void)snprintf(name, sizeof(name), "signet-%u", i);
-		file(i, name);
-	}
-	assert_int_equal(requests(), 1000);
+	file_many(0, 1000);
+	assert_int_equal(requests(), AT_ONCE);
 	assert_int_equal(w.metrics.value[M_CSR_PENDING], 1000);
 	for (unsigned i = 0; i < 1000; i += 2) {
 		struct look look = looks[2]; /* ISSUED */
@@ -294,6 +308,80 @@ static void test_a_thousand_at_once(void **state)
 	assert_int_equal(w.answers, 500);
 }
 
+/* Name of the object that the newest request is about, which is a POST. */
+static const char *newest_name(char name[64])
+{
+	struct cluster_request *r = world->cluster.all[world->cluster.count - 1];
+	json_t *o;
+
+	assert_non_null(r);
+	assert_int_equal(r->ask.method, HTTPS_POST);
+	o = json_loads(r->body, 0, NULL);
+	(void)snprintf(name, 64, "%s", at(o, "metadata|name"));
+	json_decref(o);
+	return name;
+}
+
+/* A few calls at a time: in order, but who has begun goes first. */
+static void test_calls_wait_for_their_turn(void **state)
+{
+	struct world w;
+	char name[64];
+
+	(void)state;
+	world_begin(&w);
+	file_many(0, AT_ONCE + 3);
+	assert_int_equal(requests(), AT_ONCE);
+	file(1000, NAME);
+	answer(w.cluster.all[0], 403, ""); /* signet-0 fails: a place for the next */
+	assert_int_equal(requests(), AT_ONCE);
+	assert_string_equal(newest_name(name), "signet-16");
+	answer(w.cluster.all[1], 403, "");
+	answer(w.cluster.all[2], 403, "");
+	answer(w.cluster.all[3], 403, "");
+	assert_string_equal(newest_name(name), NAME);
+	file_many(50, 55);
+	answer_newest(201, "PENDING"); /* its PATCH is not kept waiting by five that came later, nor by their POSTs */
+	assert_int_equal(w.cluster.all[w.cluster.count - 1]->ask.method, HTTPS_PATCH);
+	assert_int_equal(requests(), AT_ONCE);
+	world_end(&w);
+}
+
+/* What is wanted no more makes room, wherever it is. */
+static void test_calls_that_are_cancelled_make_room(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	w.conf->csr_issuers[0].after = CONF_AFTER_KEEP;
+	file_many(0, AT_ONCE + 2);
+	filings_done(w.filings, AT_ONCE); /* it waits */
+	assert_int_equal(requests(), AT_ONCE);
+	filings_done(w.filings, 0); /* it is in flight */
+	run_until_started(AT_ONCE + 1);
+	assert_int_equal(requests(), AT_ONCE);
+	assert_int_equal(w.answers, 0);
+	world_end(&w);
+}
+
+/* No memory when its turn comes: it fails then, and others go on. */
+static void test_calls_that_cannot_be_started_in_turn(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	file_many(0, AT_ONCE + 2);
+	w.cluster.full = true;
+	answer(w.cluster.all[0], 403, "");
+	assert_int_equal(w.answers, 3);
+	assert_string_equal(w.said, "unavailable");
+	assert_int_equal(filings_count(w.filings), AT_ONCE - 1);
+	w.cluster.full = false;
+	world_end(&w);
+}
+
 static void test_many_deadlines_at_once(void **state)
 {
 	struct world w;
@@ -312,7 +400,7 @@ static void test_many_deadlines_at_once(void **state)
 	}
 	run_until(50);
 	assert_int_equal(filings_count(w.filings), 50);
-	assert_int_equal(requests(), 50);
+	assert_int_equal(requests(), AT_ONCE);
 	assert_int_equal(w.metrics.value[M_CSR_FAILED], 50);
 	world_end(&w);
 }
@@ -544,6 +632,9 @@ int main(void)
 		cmocka_unit_test(test_deadline_bounds_each_call),
 		cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_a_thousand_at_once),
+		cmocka_unit_test(test_calls_wait_for_their_turn),
+		cmocka_unit_test(test_calls_that_are_cancelled_make_room),
+		cmocka_unit_test(test_calls_that_cannot_be_started_in_turn),
 		cmocka_unit_test(test_many_deadlines_at_once),
 		cmocka_unit_test(test_left_over_objects_are_swept),
 		cmocka_unit_test(test_sweep_without_a_list),
