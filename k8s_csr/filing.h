@@ -2,7 +2,8 @@
  * asked for and what it answers are the keeper's messages (ca/wire_courier.h).  The loop's thread.
  *
  * A request costs three calls (POST, PATCH of its approval, DELETE) and what the watch brings; `resume` costs a GET.  While it
- * waits it costs about 350 bytes (struct filing has 248) and a look each second.
+ * waits it costs about 350 bytes (struct filing has 248) and a look each second; a call about 500 more, and its body while it waits
+ * for its turn.  Any number may be ordered at once: a few calls are in flight, the others wait.
  *
  * An object is believed to be ours by its request and signer, and from then on by its uid: who deletes it and makes another of its
  * name has deleted it.  What is approved is the object as it was read.  What has failed is deleted at once if the issuer's `after`

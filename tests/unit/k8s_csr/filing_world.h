@@ -309,6 +309,16 @@ static inline void run_until_both(size_t answers, size_t started)
 	timer_free(t);
 }
 
+static inline void run_for(int64_t ms)
+{
+	struct timer *t;
+
+	assert_int_equal(timer_new(world->loop, stop, world->loop, &t).code, ERR_OK);
+	assert_int_equal(timer_start(t, ms).code, ERR_OK);
+	(void)loop_run(world->loop);
+	timer_free(t);
+}
+
 static inline void run_until(size_t answers)
 {
 	run_until_both(answers, 0);

@@ -4,7 +4,8 @@
 /* ---- stories ----
  * What happens, in words: "POST 201 PENDING": the POST that is in flight is answered so, with such an object; status 0: the server
  * is away.  "SEEN X", "GONE X": the watch tells of it.  "BEGIN", "SYNCED": a list's ends.  "TICK": the clock goes until there is
- * an answer.  "DONE": the keeper wants it no more.  In the end: what the keeper was told ("" nothing), and what is in flight. */
+ * an answer.  "PAUSE": it goes on a little, and nothing comes of it.  "DONE": the keeper wants it no more.  In the end: what
+ * the keeper was told ("" nothing), and what is in flight. */
 
 struct story {
 	const char *name, *events, *said, *in_flight;
@@ -93,6 +94,7 @@ static const struct story stories[] = {
 	{ "resumed_reaches_nobody", "GET 0", "unavailable", "DELETE", RESUME, 0 },
 	{ "resumed_is_seen_before_the_look_ends", "SEEN ISSUED", "signed PEM", "", RESUME, 0 },
 	{ "resumed_was_signed_in_time", "GET 200 ISSUED", "signed PEM", "", RESUME, -100 },
+	{ "resumed_is_looked_for_after_its_deadline", "PAUSE; GET 200 ISSUED", "signed PEM", "", RESUME, -100 },
 	{ "resumed_was_not_approved_in_time", "GET 200 PENDING; TICK", "deadline", "GET", RESUME, -100 },
 
 	{ "list_has_it", FILED "BEGIN; SEEN APPROVED; SYNCED", "", "", PLAIN, 0 },
@@ -159,6 +161,8 @@ static void happen(const struct story *s, char *event)
 	r = request_of(verb);
 	if (strcmp(verb, "TICK") == 0) {
 		run_until(1);
+	} else if (strcmp(verb, "PAUSE") == 0) {
+		run_for(1500);
 	} else if (strcmp(verb, "DONE") == 0) {
 		filings_done(world->filings, 7);
 	} else if (second[0] >= '0' && second[0] <= '9') {
