@@ -6,6 +6,7 @@
 #include "base/control.h"
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
+#include "ca/external.h"
 #include "ca/revoke.h"
 #include "ca/rotate.h"
 #include "ca/wire_root.h"
@@ -83,7 +84,7 @@ void clerk_roots(struct keeper *k, struct job *job)
 	struct err e;
 
 	pthread_mutex_lock(&k->roots_lock);
-	e = roots_publish(k->roots, &body);
+	e = roots_publish(k->roots, external_roots(k), &body);
 	pthread_mutex_unlock(&k->roots_lock);
 	admin_answer(job, e, buf_view(&body));
 }

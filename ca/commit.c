@@ -3,6 +3,7 @@
 #include "base/chan.h"
 #include "base/clock.h"
 #include "ca/crl_issue.h"
+#include "ca/external.h"
 
 #define IDLE_US 250000             /* without work for so long: a look whether housekeeping is due */
 #define SLICE_US 25000             /* between two slices; ours: 20 480 records a second, more than are made */
@@ -160,7 +161,7 @@ static void fail_all(struct job *jobs, struct err e)
 
 static void touch(struct committer *c, struct peer *p)
 {
-	if (p->touched || c->touched_count == PEERS_MAX) return;
+	if (p->chan == NULL || p->touched || c->touched_count == PEERS_MAX) return;
 	p->touched = true;
 	c->touched[c->touched_count++] = p;
 }
@@ -203,6 +204,7 @@ static void run_batch(struct committer *c, struct job *jobs)
 
 		jobs = job->next;
 		if (job->more) queue_push(&k->queue, job);
+		else if (job->kept) external_return(k, job);
 		else job_free(k, job);
 	}
 }

@@ -184,6 +184,10 @@ struct err wire_form_take(struct bytes *in, const struct wire_form *form, void *
 
 struct err wire_form_take_all(struct bytes in, const struct wire_form *form, void *m)
 {
+	struct err e;
+
 	TRY(wire_form_take(&in, form, m));
-	return wire_end(&in);
+	e = wire_end(&in);
+	if (e.code != ERR_OK) memset(m, 0, form->size);
+	return e;
 }

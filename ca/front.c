@@ -10,7 +10,7 @@ enum front_state { FRONT_STATE_START = 0, FRONT_STATE_READY = 1 };
 /* What cannot be sent is lost with its channel: the main thread sees that by itself. */
 static void put(struct peer *p, uint16_t type, struct err encoded, const struct buf *out)
 {
-	if (encoded.code == ERR_OK) (void)chan_put(p->chan, type, buf_view(out));
+	if (encoded.code == ERR_OK && p->chan != NULL) (void)chan_put(p->chan, type, buf_view(out));
 }
 
 void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason)
@@ -19,6 +19,7 @@ void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason)
 	struct buf out = BUF_ON(room);
 	struct wire_refused m = { .id = id, .reason = (uint16_t)reason };
 
+	if (p->chan == NULL) return; /* nobody waits */
 	atomic_fetch_add(&p->keeper->refused, 1);
 	metric_inc(p->keeper->metrics, (enum metric)keeper_reason_metric(reason));
 	put(p, KEEPER_REFUSED, wire_refused_put(&out, &m), &out);
@@ -31,6 +32,13 @@ void front_send_issued(struct peer *p, uint64_t id, uint64_t index, struct bytes
 	struct wire_issued m = { .id = id, .index = index, .cert = cert };
 
 	put(p, KEEPER_ISSUED, wire_issued_put(&out, &m), &out);
+}
+
+void front_send_chain(struct peer *p, const struct wire_issued_chain *m)
+{
+	AUTO(buf) struct buf out = { .max = CHAN_PAYLOAD_MAX };
+
+	put(p, KEEPER_ISSUED_CHAIN, wire_issued_chain_put(&out, m), &out);
 }
 
 static struct err on_hello(void *self, struct chan_msg *msg)
@@ -138,7 +146,7 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ FRONT_STATE_START, FRONT_HELLO, 4, 4, false, on_hello, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_SERVING, 1, KEY_SPKI_MAX, false, on_serving, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_TOKEN, 40, 40, false, on_token, FRONT_STATE_READY },
-	{ FRONT_STATE_READY, FRONT_ISSUE, 66, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
+	{ FRONT_STATE_READY, FRONT_ISSUE, 70, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
 };
 
 struct err front_channel(struct peer *p, int fd)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/control.h"
+#include "ca/wire_courier.h"
 #include "ca/wire_root.h"
 
 #define CHECK(x)                                                                                                       \
@@ -72,6 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	ELEMENT(29, root_item, wire_root_item)
 	ELEMENT(30, event, store_event)
 	ELEMENT(31, limit, wire_limit)
+	WHOLE(32, issued_chain, wire_issued_chain)
+	WHOLE(34, file, wire_file)
+	WHOLE(35, signed, wire_signed)
+	WHOLE(36, failed, wire_failed)
 	case 21:
 		if (control_peer_take(in, &peer).code == ERR_OK) compare(in, &out, control_peer_put(&out, &peer));
 		break;

@@ -52,6 +52,9 @@ struct job {
 	/* The clerk's part of a write, before `apply`; NULL: none.  True: the commit thread has the job now. */
 	bool (*search)(struct keeper *k, struct job *job);
 	bool urgent;             /* admin's: commit without waiting for company */
+	bool kept;               /* answered, and now the main thread's (external.c) */
+	bool counted;            /* in keeper.issuing */
+	struct external_job *external; /* external.c; NULL: signed here */
 	bool more;               /* what was applied is a slice: to be applied again instead of answered */
 	enum keeper_reason reason; /* issue: refused if not REASON_NONE */
 	struct err result;       /* issue: of the signature; admin's: of the change */
@@ -88,6 +91,7 @@ struct keeper {
 	struct limits *limits;
 	struct bans *bans;
 	struct crls *crls;       /* crl_issue.c */
+	struct external *external; /* external.c; NULL: there is no other issuer */
 	atomic_int writing;      /* what the commit that is under way is of: its points are named so */
 	struct chan *control;
 	int roots_fd, wake_fd;
@@ -124,8 +128,11 @@ void jobs_drop(struct keeper *k); /* main thread, at the end */
 struct err front_channel(struct peer *p, int fd);
 struct err admin_channel(struct peer *p, int fd);
 void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason);
+void front_send_chain(struct peer *p, const struct wire_issued_chain *m);
 void front_send_issued(struct peer *p, uint64_t id, uint64_t index, struct bytes cert);
 
+/* Not one of those any more for which another CA waits. */
+void job_uncount(struct keeper *k, struct job *job);
 /* issue.c: build, lint, sign; then the commit thread's part. */
 void issue_start(struct keeper *k, struct job *job, bool serving);
 /* commit.c */

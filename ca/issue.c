@@ -4,6 +4,8 @@
 #include "base/chan.h"
 #include "base/clock.h"
 #include "ca/crl_issue.h"
+#include "ca/external.h"
+#include "ca/issue.h"
 #include "ca/lint.h"
 #include "policy/policy.h"
 #include "storage/node.h"
@@ -44,7 +46,7 @@ static enum keeper_reason check_token(struct keeper *k, struct job *job)
 	return REASON_NONE;
 }
 
-static enum keeper_reason check(struct keeper *k, struct job *job, const struct key_info *key, bool serving)
+enum keeper_reason issue_check(struct keeper *k, struct job *job, const struct key_info *key, bool serving)
 {
 	enum keeper_reason reason;
 
@@ -132,8 +134,10 @@ static enum keeper_reason prepare(struct keeper *k, struct job *job, bool servin
 
 	if (key_info_parse(job->issue.spki, &key).code != ERR_OK || key_sha256(key.spki, job->record.key_hash).code != ERR_OK)
 		return REASON_KEY_TYPE;
-	reason = check(k, job, &key, serving);
-	if (reason != REASON_NONE || job->again) return reason;
+	reason = issue_check(k, job, &key, serving);
+	if (reason != REASON_NONE) return reason;
+	if (job->issue.csr.len > 0) return external_prepare(k, job, &key);
+	if (job->again) return reason;
 	fill_record(k, job, serving);
 	if (job->record.not_after <= job->now) return REASON_CHAIN_EXPIRED;
 	if (serving) names.items = limits_serving_names(k->limits, &names.count);
@@ -159,9 +163,9 @@ static enum keeper_reason seal(struct keeper *k, struct job *job)
 	return e.code == ERR_OK ? REASON_NONE : REASON_PROFILE;
 }
 
-static enum keeper_reason spend(struct job *job, struct store_batch *batch)
+enum keeper_reason issue_spend(struct job *job, struct store_batch *batch, uint64_t index)
 {
-	struct store_spend s = { .now = job->now, .index = store_batch_next(batch) };
+	struct store_spend s = { .now = job->now, .index = index };
 	struct err e;
 
 	if (job->record.evidence != STORE_BY_JOIN_TOKEN) return REASON_NONE;
@@ -188,45 +192,47 @@ static struct err check_peer(struct keeper *k, struct job *job, struct store_bat
 	return OK;
 }
 
-/* What is renewed comes from where it was obtained: the new record inherits the node, and a ban of it holds through all
- * renewals. */
-static struct err node_of(const struct job *job, struct store_batch *batch, char text[STORE_NODE_MAX + 1], struct bytes *node)
+/* What is renewed comes from where it was obtained: the new record inherits the node. */
+static struct err node_of(const struct job *job, struct store_batch *batch, struct issue_node *node)
 {
 	struct err e;
 
-	*node = job->issue.node;
+	node->name = job->issue.node;
 	if (job->issue.peer_count == 0) return OK;
-	e = store_batch_node(batch, job->issue.peers[0].serial, text);
-	if (e.code == ERR_OK) *node = bytes_str(text);
+	e = store_batch_node(batch, job->issue.peers[0].serial, node->text);
+	if (e.code == ERR_OK) node->name = bytes_str(node->text);
 	return e.code == ERR_NOT_FOUND ? OK : e;
 }
 
-static struct err append(struct job *job, struct store_batch *batch, struct bytes node)
+/* A ban that came while this one was being signed holds too: it is in memory before its own write is in the queue. */
+struct err issue_admit(struct keeper *k, struct job *job, struct store_batch *batch, struct issue_node *node)
+{
+	TRY(node_of(job, batch, node));
+	if (job->record.evidence != STORE_BY_DAEMON && banned(k, job, node->name)) job->reason = REASON_BANNED;
+	return check_peer(k, job, batch);
+}
+
+struct err issue_append(struct job *job, struct store_batch *batch, const struct issue_node *node)
 {
 	struct err e;
 
-	job->record.node = node;
+	job->record.node = node->name;
 	e = store_batch_append(batch, &job->record);
 	job->record.node = BYTES_NONE; /* what was inherited lives no longer than this batch */
 	return e;
 }
 
-/* A ban that came while this one was being signed holds too: it is in memory before its own write is in the queue. */
 static struct err issue_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
-	bool serving = job->record.evidence == STORE_BY_DAEMON;
-	char text[STORE_NODE_MAX + 1];
-	struct bytes node;
+	struct issue_node node;
 	struct err e;
 
-	TRY(node_of(job, batch, text, &node));
-	if (!serving && banned(k, job, node)) job->reason = REASON_BANNED;
-	TRY(check_peer(k, job, batch));
+	TRY(issue_admit(k, job, batch, &node));
 	if (job->reason != REASON_NONE || job->again) return OK;
 	job->reason = seal(k, job);
-	if (job->reason == REASON_NONE) job->reason = spend(job, batch);
+	if (job->reason == REASON_NONE) job->reason = issue_spend(job, batch, store_batch_next(batch));
 	if (job->reason != REASON_NONE || job->again) return OK;
-	e = append(job, batch, node);
+	e = issue_append(job, batch, &node);
 	/* Spent for a record that cannot be written, the token would be the next record's: then nothing of the batch may be. */
 	if (e.code == ERR_INVALID_ARGUMENT && job->record.evidence == STORE_BY_JOIN_TOKEN)
 		FAIL(ERR_INTERNAL, "keeper: a token was spent for a record that cannot be written");
@@ -293,6 +299,8 @@ void issue_start(struct keeper *k, struct job *job, bool serving)
 		front_refuse(job->peer, job->id, reason);
 		job->peer->dirty = true;
 		job_free(k, job);
+	} else if (job->external != NULL) {
+		external_file(k, job);
 	} else if (job->again) {
 		fresh_add(k, job);
 	} else {

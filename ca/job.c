@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/control.h"
+#include "ca/external.h"
 #include "ca/revoke.h"
 
 #define SPARE_MAX 256          /* jobs kept for use again; ours: a few commits' worth */
@@ -59,8 +60,8 @@ static struct job *spare_take(struct keeper *k)
 static bool has_room(struct keeper *k, const struct peer *peer)
 {
 	if (peer->role == CONTROL_ADMIN) return atomic_load(&k->jobs) < JOBS_MAX + JOBS_ADMIN_ROOM;
-	return atomic_load(&k->jobs) < JOBS_MAX &&
-	       atomic_load(&peer->pending) < (size_t)k->conf->listen.max_pending + BATCH_MAX;
+	if (atomic_load(&k->jobs) >= JOBS_MAX) return false;
+	return peer->chan == NULL || atomic_load(&peer->pending) < (size_t)k->conf->listen.max_pending + BATCH_MAX;
 }
 
 struct job *job_new(struct keeper *k, struct peer *peer, struct bytes payload)
@@ -79,9 +80,16 @@ struct job *job_new(struct keeper *k, struct peer *peer, struct bytes payload)
 	job->peer = peer;
 	job->result = OK;
 	atomic_fetch_add(&peer->pending, 1);
-	if (peer->role == CONTROL_FRONT) atomic_fetch_add(&k->issuing, 1);
+	job->counted = peer->role == CONTROL_FRONT;
+	if (job->counted) atomic_fetch_add(&k->issuing, 1);
 	atomic_fetch_add(&k->jobs, 1);
 	return job;
+}
+
+void job_uncount(struct keeper *k, struct job *job)
+{
+	if (job->counted) atomic_fetch_sub(&k->issuing, 1);
+	job->counted = false;
 }
 
 void job_free(struct keeper *k, struct job *job)
@@ -90,11 +98,12 @@ void job_free(struct keeper *k, struct job *job)
 
 	explicit_bzero(job->secret, sizeof(job->secret));
 	revocation_free(MOVE(job->revocation));
+	external_job_free(MOVE(job->external));
 	pthread_mutex_lock(&k->freed_lock);
 	job->next = k->freed;
 	k->freed = job;
 	pthread_mutex_unlock(&k->freed_lock);
-	if (peer->role == CONTROL_FRONT) atomic_fetch_sub(&k->issuing, 1);
+	job_uncount(k, job);
 	atomic_fetch_sub(&peer->pending, 1);
 	atomic_fetch_sub(&k->jobs, 1);
 }

@@ -12,6 +12,7 @@
 #include "base/control.h"
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
+#include "ca/external.h"
 #include "ca/rotate.h"
 #include "ca/takeover.h"
 
@@ -77,6 +78,7 @@ static void peer_close(struct peer *p, struct err why)
 	(void)shutdown(chan_fd(p->chan), SHUT_RDWR);
 	log_event(p->keeper->log, gone ? LOG_INFO : LOG_ERROR, gone ? "peer_gone" : "peer_broke_the_protocol",
 	          F_INT("role", p->role), F_INT("number", p->number), F_ERR(why));
+	external_forget(p->keeper, p);
 }
 
 static void peers_reap(struct keeper *k)
@@ -115,7 +117,8 @@ static struct err peer_add(struct keeper *k, const struct control_peer *who, int
 	atomic_store(&p->last, true);
 	atomic_store(&p->serving, SET_NEVER);
 	rate_start(&p->rate, k->conf->ca.rate_per_front, clock_mono_us());
-	TRY(who->role == CONTROL_FRONT ? front_channel(p, *fd) : admin_channel(p, *fd));
+	TRY(who->role == CONTROL_FRONT ? front_channel(p, *fd) : who->role == CONTROL_ADMIN ? admin_channel(p, *fd) :
+	    courier_channel(p, *fd));
 	(void)MOVE_FD(*fd);
 	pthread_mutex_lock(&k->queue.lock);
 	p->next = k->peers;
@@ -135,13 +138,18 @@ static void peer_replace(struct keeper *k, const struct control_peer *who)
 
 /* ---- control channel ---- */
 
+static bool may_speak(const struct keeper *k, uint8_t role)
+{
+	return role == CONTROL_FRONT || role == CONTROL_ADMIN || (role == CONTROL_COURIER && k->external != NULL);
+}
+
 static struct err on_channel(void *self, struct chan_msg *msg)
 {
 	struct keeper *k = self;
 	struct control_peer who;
 
 	TRY(control_peer_take(msg->payload, &who));
-	if (who.role != CONTROL_FRONT && who.role != CONTROL_ADMIN) FAIL(ERR_INVALID_ARGUMENT, "keeper: a channel to nobody");
+	if (!may_speak(k, who.role)) FAIL(ERR_INVALID_ARGUMENT, "keeper: a channel to nobody");
 	peer_replace(k, &who);
 	peers_reap(k);
 	if (peers_count(k) < PEERS_MAX) return peer_add(k, &who, &msg->fd);
@@ -161,6 +169,7 @@ static const struct chan_rule control_rules[] = { /* base/control.h */
 	{ 0, CONTROL_CHANNEL, CONTROL_PEER_LEN, CONTROL_PEER_LEN, true, on_channel, 0 },
 	{ 0, CONTROL_CA, 0, 0, true, takeover_on_files, 0 },
 	{ 0, CONTROL_CRL, 0, 0, true, crls_on_file, 0 },
+	{ 0, CONTROL_ISSUER_ROOTS, 1, 1, true, external_on_roots, 0 },
 	{ 0, CONTROL_STOP, 0, 0, false, on_stop, 0 },
 };
 
@@ -261,12 +270,13 @@ static struct err turn(struct keeper *k, struct wait *w)
 		}
 	} else {
 		flush_dirty(k);
-		TRY(wait_for(w, rotate_is_ready(k) ? TAKEOVER_MS : k->stopping || w->dead ? DRAIN_MS : -1));
+		TRY(wait_for(w, rotate_is_ready(k) ? TAKEOVER_MS : k->stopping || w->dead ? DRAIN_MS : external_wait_ms(k)));
 	}
 	if (w->fds[0].revents != 0) (void)!read(k->wake_fd, &drained, sizeof(drained));
 	crls_sign(k);
-	serve_control(k, w->fds[1].revents);
+	external_turn(k);
 	for (size_t i = 0; i < w->count; i++) serve_peer(w->peers[i], w->fds[FIRST_PEER + i].revents);
+	serve_control(k, w->fds[1].revents); /* last: a new peer's coming frees dead ones, which `w` may name */
 	if (w->dead) peers_reap(k);
 	rotate_try(k);
 	return OK;
@@ -317,6 +327,7 @@ static struct err keeper_start(struct keeper *k)
 	TRY(limits_new(k->conf, &k->limits));
 	TRY(serials_new(k->conf->replica, &k->serials));
 	TRY(open_store(k));
+	TRY(external_start(k));
 	TRY(rotation_new(k));
 	TRY(takeover_start(k));
 	TRY(open_bans(k));
@@ -354,6 +365,7 @@ static void keeper_stop(struct keeper *k)
 	explicit_bzero(k->options->kek, sizeof(*k->options->kek));
 	if (k->options->ca != NULL) buf_wipe(k->options->ca);
 	stop_threads(k);
+	external_free(k);
 	rotate_stop(k);
 	rotation_free(MOVE(k->rotation));
 	explicit_bzero(&k->ca_kek, sizeof(k->ca_kek));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hostname.h"
+#include "base/kube_name.h"
 #include "csr/spiffe.h"
 #include "policy/policy.h"
 
@@ -162,12 +163,27 @@ enum keeper_reason limits_check_name(const struct limits *l, const struct wire_n
 	return matches_any(conf, conf->ca.allow_dns_names, name->value, '.') ? REASON_NONE : REASON_LIMIT_NAME;
 }
 
+/* Our own CA; or another issuer, by its own name or by one under its domain, which is given the CSR. */
+static bool is_issuer(const struct conf *conf, const struct wire_issue *m)
+{
+	bool own = m->issuer.len == 0 || bytes_is(m->issuer, CONF_OWN_ISSUER);
+	int at = own ? -1 : conf_csr_issuer_find(conf, m->issuer);
+	const char *domain = at < 0 ? "" : conf_text(conf, conf->csr_issuers[at].signer_domain);
+	size_t n = strlen(domain);
+
+	if (own) return m->csr.len == 0 && m->signer_name.len == 0;
+	if (at < 0 || m->csr.len == 0) return false;
+	if (m->signer_name.len == 0) return conf->csr_issuers[at].signer_name != 0;
+	return n > 0 && kube_signer_valid(m->signer_name) && bytes_has_prefix(m->signer_name, bytes_str(domain)) &&
+	       m->signer_name.data[n] == '/';
+}
+
 enum keeper_reason limits_check(const struct limits *l, const struct wire_issue *m, const struct key_info *key)
 {
 	enum keeper_reason reason = limits_check_spiffe_id(l, m->spiffe_id);
 
 	if (reason != REASON_NONE) return reason;
-	if (m->issuer.len > 0 && !bytes_is(m->issuer, CONF_OWN_ISSUER)) return REASON_PROFILE;
+	if (!is_issuer(l->conf, m)) return REASON_PROFILE;
 	if (key->type > KEY_RSA || !l->key_types[key->type]) return REASON_KEY_TYPE;
 	if (m->lifetime == 0 || (int64_t)m->lifetime > l->conf->cert.max_lifetime) return REASON_LIFETIME;
 	for (unsigned i = 0; i < m->name_count; i++) {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ca/root_make.h"
-#include "ca/wire.h"
+#include "ca/wire_bundle.h"
 #include "der/pem.h"
 
 #define VALUE_NAME "roots"
@@ -392,7 +392,7 @@ static struct err put_all(const struct root_set *set, enum root_state state, str
 	return OK;
 }
 
-struct err roots_publish(const struct roots *r, struct buf *out)
+struct err roots_publish(const struct roots *r, const struct issuer_roots *others, struct buf *out)
 {
 	/* The active one first: clients that take only one root take the one that signs. */
 	static const enum root_state order[] = { ROOT_ACTIVE, ROOT_NEXT, ROOT_OLD };
@@ -404,6 +404,10 @@ struct err roots_publish(const struct roots *r, struct buf *out)
 	TRY(put_all(&r->set, ROOT_CHAIN, &chain));
 	if (active->cross.len > 0) TRY(pem_put(&chain, "CERTIFICATE", active->cross));
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) TRY(put_all(&r->set, order[i], &pem));
+	if (others != NULL) {
+		TRY(issuer_roots_put(others, &pem));
+		m.seq += issuer_roots_epoch(others);
+	}
 	m.chain_pem = buf_view(&chain);
 	m.roots_pem = buf_view(&pem);
 	return wire_roots_put(out, &m);

@@ -7,6 +7,7 @@
 #define SIGNET_CA_ROOTS_H
 
 #include "base/own.h"
+#include "ca/issuer_roots.h"
 #include "ca/serial.h"
 #include "ca/set.h"
 #include "ca/template.h"
@@ -74,7 +75,7 @@ const struct root_signer *roots_signer(const struct roots *r);
 const struct root_signer *roots_former(const struct roots *r, size_t i);
 /* Sign and wait for it.  The caller is the key's one submitter. */
 struct err roots_sign(struct hsm_key *key, struct bytes msg, struct hsm_job *job);
-/* Append struct wire_roots: what the fronts publish. */
-struct err roots_publish(const struct roots *r, struct buf *out);
+/* Append struct wire_roots: what the fronts publish, with the roots of other issuers, if there are any (NULL: none). */
+struct err roots_publish(const struct roots *r, const struct issuer_roots *others, struct buf *out);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/control.h"
 #include "base/clock.h"
 #include "ca/crl_issue.h"
+#include "ca/external.h"
 #include "ca/roots_start.h"
 #include "ca/rotate.h"
 
@@ -50,11 +51,11 @@ static struct err judge(struct keeper *k, struct buf *encoded, struct brought **
 
 /* ---- using a set ---- */
 
-static struct err set_memfd(const struct roots *roots, int *fd)
+static struct err set_memfd(const struct keeper *k, const struct roots *roots, int *fd)
 {
 	AUTO(buf) struct buf content = { .max = WIRE_ROOTS_MAX };
 
-	TRY(roots_publish(roots, &content));
+	TRY(roots_publish(roots, external_roots(k), &content));
 	return chan_memfd("signet-roots", buf_view(&content), fd);
 }
 
@@ -125,7 +126,7 @@ static struct err store_set(struct keeper *k, const struct roots_options *o, str
 	struct err e;
 
 	TRY(roots_build(o, change, &roots));
-	TRY(set_memfd(roots, &memfd));
+	TRY(set_memfd(k, roots, &memfd));
 	pthread_mutex_lock(&k->writer);
 	atomic_store(&k->writing, WRITING_ROOTS);
 	e = roots_store(k->store, change, roots);
@@ -151,7 +152,7 @@ static struct err start_set(struct keeper *k, struct brought *brought)
 	int fd = -1;
 	struct err e = roots_start(k->store, &start, &started, &roots);
 
-	if (e.code == ERR_OK) e = set_memfd(roots, &fd);
+	if (e.code == ERR_OK) e = set_memfd(k, roots, &fd);
 	if (e.code != ERR_OK) {
 		roots_free(roots);
 		if (started.told.why[0] != '\0') log_event(k->log, LOG_ERROR, "ca_refused", F_STR("what", started.told.why));
@@ -243,6 +244,18 @@ static void tell_fronts(struct keeper *k)
 		(void)chan_put_fd(p->chan, KEEPER_ROOTS, BYTES_NONE, k->roots_fd); /* a lost peer is seen by who reads from it */
 		p->dirty = true;
 	}
+}
+
+struct err takeover_publish(struct keeper *k)
+{
+	int fd = -1;
+
+	if (k->roots == NULL) return OK; /* at start: it comes with the rest */
+	TRY(set_memfd(k, k->roots, &fd));
+	auto_fd(&k->roots_fd);
+	k->roots_fd = fd;
+	tell_fronts(k);
+	return OK;
 }
 
 struct err takeover_make(struct keeper *k, struct roots_change *change)

@@ -13,6 +13,8 @@ struct err takeover_on_files(void *self, struct chan_msg *msg);
 /* Store another set, use it, and tell the fronts.  Main thread, while no certificate is on its way.  On failure nothing has
  * changed. */
 struct err takeover_make(struct keeper *k, struct roots_change *change);
+/* The roots of other issuers have changed: tell the fronts.  Main thread. */
+struct err takeover_publish(struct keeper *k);
 /* ca.directory is in use; it was refused, by whatever.  The monitor hears of it.  Main thread. */
 void takeover_taken(struct keeper *k);
 void takeover_refused(struct keeper *k, struct err e);

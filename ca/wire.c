@@ -1,4 +1,4 @@
-#include "ca/wire.h"
+#include "ca/wire_bundle.h"
 
 #include <string.h>
 
@@ -70,6 +70,8 @@ static const struct wire_field issue_fields[] = {
 	ISSUE(rule, TEXT, 0, WIRE_NAME_MAX),
 	ISSUE(issuer, TEXT, 0, WIRE_NAME_MAX),
 	ISSUE(spki, BYTES, 1, KEY_SPKI_MAX),
+	ISSUE(signer_name, TEXT, 0, WIRE_SIGNER_NAME_MAX),
+	ISSUE(csr, BYTES, 0, CSR_DER_MAX),
 	ISSUE(own_id, TEXT, 0, SPIFFE_ID_MAX),
 	ISSUE(node, TEXT, 0, STORE_NODE_MAX),
 	ISSUE(peer_count, U8, 0, WIRE_PEERS_MAX),
@@ -189,6 +191,14 @@ static const struct wire_field issued_fields[] = {
 	WIRE_FIELD(wire_issued, cert, REST, 1, STORE_CERT_MAX),
 };
 static const struct wire_form issued_form = WIRE_FORM(wire_issued, issued_fields);
+
+static const struct wire_field issued_chain_fields[] = {
+	WIRE_FIELD(wire_issued_chain, id, U64, 0, 0),
+	WIRE_FIELD(wire_issued_chain, index, U64, 0, 0),
+	WIRE_FIELD(wire_issued_chain, cert, BYTES, 1, STORE_CERT_MAX),
+	WIRE_FIELD(wire_issued_chain, chain_pem, LONG, 0, WIRE_CHAIN_PEM_MAX),
+};
+WIRE_WHOLE(issued_chain, wire_issued_chain, issued_chain_fields)
 
 static const struct wire_field refused_fields[] = {
 	WIRE_FIELD(wire_refused, id, U64, 0, 0),

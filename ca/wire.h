@@ -7,6 +7,7 @@
 
 #include "base/chan.h"
 #include "base/hostname.h"
+#include "csr/csr.h"
 #include "csr/spiffe.h"
 #include "key/key.h"
 #include "storage/revoke.h"
@@ -17,6 +18,7 @@
 #define WIRE_NAME_MAX 64       /* bytes of a rule's or issuer's name */
 #define WIRE_NAMES_MAX 16      /* DNS and IP names of one request */
 #define WIRE_PEERS_MAX 8
+#define WIRE_SIGNER_NAME_MAX 571 /* bytes; certificates.k8s.io/v1 */
 #define WIRE_TAG_DNS 2         /* GeneralName, RFC 5280 s4.2.1.6 */
 #define WIRE_TAG_IP 7
 
@@ -31,6 +33,7 @@ enum wire_front_type { /* front's channel */
 	KEEPER_SERVING = 17, /* struct wire_serving */
 	KEEPER_TOKEN = 18,   /* struct wire_token_state */
 	KEEPER_ISSUED = 19,  /* struct wire_issued */
+	KEEPER_ISSUED_CHAIN = 21, /* struct wire_issued_chain: by another issuer */
 	KEEPER_REFUSED = 20, /* struct wire_refused; id WIRE_ID_SERVING answers FRONT_SERVING */
 };
 #define WIRE_ID_SERVING 0 /* so no FRONT_ISSUE has the id 0 */
@@ -59,6 +62,8 @@ struct wire_issue { /* FRONT_ISSUE */
 	uint32_t lifetime;         /* seconds */
 	uint8_t evidence_hash[STORE_HASH_LEN]; /* SHA-256 of the token (a join token is spent with the record) or the peer's SPKI */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
+	struct bytes signer_name;  /* of another issuer: the Kubernetes signer that was asked for by name; else empty */
+	struct bytes csr;          /* of another issuer: the request's DER, which holds `spki`; else empty */
 	struct bytes own_id;       /* a proxy that asks for another: its own SPIFFE ID, if its rule says one; else empty */
 	struct bytes node;         /* the node that the token is bound to; else empty */
 	uint8_t peer_count;        /* mTLS: the client certificate that asks, then those above it, without the root; else 0 */
@@ -95,18 +100,17 @@ struct err wire_serving_take(struct bytes in, struct wire_serving *m);
 struct wire_issued { uint64_t id, index; struct bytes cert; }; /* KEEPER_ISSUED; the leaf's DER: the chain is in KEEPER_ROOTS */
 struct err wire_issued_put(struct buf *out, const struct wire_issued *m);
 struct err wire_issued_take(struct bytes in, struct wire_issued *m);
+struct wire_issued_chain { /* KEEPER_ISSUED_CHAIN */
+	uint64_t id, index;
+	struct bytes cert;         /* the leaf's DER */
+	struct bytes chain_pem;    /* those above it, without the root; its issuer first; may be empty */
+};
+#define WIRE_CHAIN_PEM_MAX (48 * 1024) /* bytes; ours: it fits into a message */
+struct err wire_issued_chain_put(struct buf *out, const struct wire_issued_chain *m);
+struct err wire_issued_chain_take(struct bytes in, struct wire_issued_chain *m);
 struct wire_refused { uint64_t id; uint16_t reason; }; /* KEEPER_REFUSED */
 struct err wire_refused_put(struct buf *out, const struct wire_refused *m);
 struct err wire_refused_take(struct bytes in, struct wire_refused *m);
-
-struct wire_roots { /* content of the memfd of KEEPER_ROOTS */
-	uint32_t seq;              /* grows with every change of the set */
-	struct bytes chain_pem;    /* intermediates that follow a leaf, leaf's issuer first; empty if the root signs */
-	struct bytes roots_pem;    /* every trusted root: next, active, old */
-};
-#define WIRE_ROOTS_MAX (256 * 1024)
-struct err wire_roots_put(struct buf *out, const struct wire_roots *m);
-struct err wire_roots_take(struct bytes in, struct wire_roots *m);
 
 /* ---- admin's channel: one request, one answer, by id ---- */
 enum wire_admin_type {

@@ -2,7 +2,7 @@
 #ifndef SIGNET_CA_WIRE_ADMIN_H
 #define SIGNET_CA_WIRE_ADMIN_H
 
-#include "ca/wire.h"
+#include "ca/wire_bundle.h"
 #include "storage/event.h"
 #include "storage/query.h"
 #include "storage/revoke.h"

@@ -17,7 +17,7 @@ static const struct wire_field file_fields[] = {
 };
 static const struct wire_field signed_fields[] = {
 	WIRE_FIELD(wire_signed, id, U64, 0, 0),
-	WIRE_FIELD(wire_signed, pem, REST, 1, SIGNED_PEM_MAX),
+	WIRE_FIELD(wire_signed, pem, LONG, 1, SIGNED_PEM_MAX),
 };
 static const struct wire_field failed_fields[] = {
 	WIRE_FIELD(wire_failed, id, U64, 0, 0),

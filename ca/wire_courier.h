@@ -37,7 +37,6 @@ struct wire_file { /* please have this signed */
 };
 struct err wire_file_put(struct buf *out, const struct wire_file *m);
 struct err wire_file_take(struct bytes in, struct wire_file *m);
-#define WIRE_SIGNER_NAME_MAX 571 /* bytes; certificates.k8s.io/v1 */
 
 struct wire_signed { uint64_t id; struct bytes pem; }; /* as the signer gave it: leaf first */
 struct err wire_signed_put(struct buf *out, const struct wire_signed *m);

@@ -9,6 +9,9 @@
 #include "conf/conf.h"
 #include "k8s_csr/http.h"
 
+#define CLUSTER_REREAD_MS (60 * 1000) /* client-go's */
+#define CLUSTER_REQUESTS_MAX 8192     /* at once, those that wait included; ours */
+
 struct cluster;
 struct cluster_request;
 
@@ -19,6 +22,7 @@ struct cluster_options { /* borrowed until cluster_free() */
 	const struct conf_cluster *cluster;
 	const struct log *log;
 	struct metrics *metrics;
+	int64_t reread_ms; /* between two readings of the credentials; 0: CLUSTER_REREAD_MS */
 };
 /* Credentials that cannot be used yet are none of these: requests fail with UNAVAILABLE until they can.
  * RESOURCE_EXHAUSTED: memory. */
@@ -40,12 +44,15 @@ struct cluster_ask {
 	int64_t until_us;
 	size_t max_answer;
 	void (*data)(void *ctx, struct bytes piece); /* a stream; until_us is 0 then */
+	void (*opened)(void *ctx);                   /* as in struct https_ask */
 	/* Once, unless cancelled, never from within cluster_start(): the last attempt's outcome as https_ask.done tells it. */
 	void (*done)(void *ctx, struct err e, const struct https_answer *answer);
 	void *ctx;
 };
-/* A 401 makes the credentials be read again, and is tried once more if they changed.  *out (NULL is allowed) is for
- * cluster_cancel() until done(). */
+/* A 401 makes the credentials be read again, and is tried once more if they changed.  While https has no room (https.h:
+ * max_requests) it waits, first come, first served, until until_us, or for timeout_ms if that is 0: then it is DEADLINE_EXCEEDED.
+ * *out (NULL is allowed) is for cluster_cancel() until done().
+ * RESOURCE_EXHAUSTED: CLUSTER_REQUESTS_MAX, or memory; INVALID_ARGUMENT: a field (or done() tells that). */
 struct err cluster_start(struct cluster *c, const struct cluster_ask *ask, struct cluster_request **out);
 void cluster_cancel(struct cluster_request *r); /* NULL is allowed */
 

@@ -165,6 +165,7 @@ static struct err request_new(const struct https_ask *ask, struct https_request 
 	r->timeout_ms = ask->timeout_ms;
 	r->body.max = ask->data != NULL ? HTTPS_REFUSAL_MAX : ask->max_answer;
 	r->data = ask->data;
+	r->opened = ask->data != NULL ? ask->opened : NULL;
 	r->done = ask->done;
 	r->ctx = ask->ctx;
 	TRY(timer_new(r->target->https->loop, on_time_up, r, &r->timer));

@@ -91,6 +91,7 @@ struct https_ask {
 	int64_t timeout_ms;
 	size_t max_answer;        /* bytes of a body that is collected; 1..HTTPS_ANSWER_MAX; not looked at with data() */
 	void (*data)(void *ctx, struct bytes piece); /* each piece of the body of a 200, as it comes; NULL: collect it */
+	void (*opened)(void *ctx); /* with data(), once: the header fields of a 200 came, before the first piece; NULL: not told */
 	/* Exactly once unless cancelled, and never from within https_start(); the request is gone then.
 	 * OK: an answer, whatever its status, to its end.  UNAVAILABLE: no connection, TLS (a certificate that does not
 	 * verify), or lost half-way; DEADLINE_EXCEEDED: timeout_ms; RESOURCE_EXHAUSTED: a larger answer than allowed, or

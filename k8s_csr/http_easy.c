@@ -51,17 +51,30 @@ static void heard(struct https_request *r)
 	if (r->data != NULL && !r->cancelled) (void)timer_start(r->timer, r->timeout_ms);
 }
 
+static void fields_end(struct https_request *r)
+{
+	void (*opened)(void *ctx) = r->opened;
+	long status = 0;
+
+	(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (opened == NULL || status != 200 || r->cancelled) return;
+	r->opened = NULL; /* trailers end with such a line, too */
+	opened(r->ctx);
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 {
 	struct https_request *r = ctx;
 	size_t n = size * count;
 
-	(void)data;
 	heard(r);
 	r->header_bytes += n;
-	if (r->header_bytes <= HTTPS_HEADERS_MAX) return n;
-	r->too_large = "the header fields of the answer";
-	return 0;
+	if (r->header_bytes > HTTPS_HEADERS_MAX) {
+		r->too_large = "the header fields of the answer";
+		return 0;
+	}
+	if (n == 2 && memcmp(data, "\r\n", 2) == 0) fields_end(r);
+	return r->cancelled ? 0 : n;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)

@@ -45,6 +45,7 @@ struct https_request {
 	struct buf body;             /* the answer's; wiped: it may be a Secret */
 	size_t header_bytes;
 	void (*data)(void *ctx, struct bytes piece);
+	void (*opened)(void *ctx);   /* NULL once it was called */
 	void (*done)(void *ctx, struct err e, const struct https_answer *answer);
 	void *ctx;
 	unsigned generation;

@@ -8,6 +8,7 @@
 #include "k8s_csr/wire_front.h"
 
 #define KEYRING_LEAST_S 10 /* between two fetches of one issuer's keys, whoever asks; ours */
+#define KEYRING_LOOKERS_MAX 1024 /* that wait; ours */
 
 struct keyring;
 
@@ -19,15 +20,16 @@ struct keyring_options {
 	struct metrics *metrics;
 	/* conf->cluster_count of them, in conf's order; borrowed */
 	struct cluster *const *clusters;
-	/* Issuer's keys are these now (a JWK Set that parses); fd: sealed memory with it, borrowed. */
+	/* Issuer's keys are these now (a JSON object with an array `keys`); fd: sealed memory with it, borrowed. */
 	void (*changed)(void *ctx, unsigned issuer, int fd);
-	/* What keyring_look() was for is over: `asker` may try again. */
+	/* What keyring_look() was for is over: `asker` may try again.  From the loop, after changed(), if there is news. */
 	void (*looked)(void *ctx, void *asker, uint64_t id);
 	void *ctx;
 };
 struct err keyring_new(const struct keyring_options *options, struct keyring **out);
-void keyring_free(struct keyring *k); /* NULL is allowed */
-/* A token names a key that is not among the issuer's: fetch them, or do not if that was done just now; looked() comes, later. */
+void keyring_free(struct keyring *k); /* not from within a callback; NULL is allowed */
+/* A token names a key that is not among the issuer's: fetch them, or do not if that was done just now; looked() comes, later.
+ * INVALID_ARGUMENT: keys of that issuer are not fetched; RESOURCE_EXHAUSTED: too many wait, or memory. */
 struct err keyring_look(struct keyring *k, void *asker, uint64_t id, unsigned issuer);
 void keyring_forget(struct keyring *k, const void *asker);
 /* Sealed memory with the issuer's keys as they are; -1: none yet. */

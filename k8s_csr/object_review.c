@@ -11,9 +11,18 @@
 
 /* ---- TokenReview ---- */
 
+/* jansson does not wipe what it frees. */
+static void wipe_string(json_t *text)
+{
+	if (text != NULL) explicit_bzero((void *)(uintptr_t)json_string_value(text), json_string_length(text));
+	json_decref(text);
+}
+
 struct err kube_token_review_body(struct bytes token, struct kube_audiences audiences, struct buf *out)
 {
 	AUTO(json) json_t *list = json_array();
+	json_t *text;
+	struct err e;
 
 	if (token.len == 0 || token.len > KUBE_TOKEN_MAX)
 		FAIL(ERR_INVALID_ARGUMENT, "token_review: length of the token is out of range");
@@ -24,9 +33,12 @@ struct err kube_token_review_body(struct bytes token, struct kube_audiences audi
 	for (size_t i = 0; i < audiences.count; i++)
 		if (json_array_append_new(list, json_string(audiences.list[i])) != 0)
 			FAIL(ERR_RESOURCE_EXHAUSTED, "token_review: out of memory");
-	return members_put(json_pack("{ss ss s{ss% sO}}", "apiVersion", TOKEN_API, "kind", TOKEN_KIND, "spec", "token", token.data,
-	                             token.len, "audiences", list),
-	                   out);
+	text = json_stringn((const char *)token.data, token.len);
+	e = members_put(json_pack("{ss ss s{sO sO}}", "apiVersion", TOKEN_API, "kind", TOKEN_KIND, "spec", "token", text,
+				  "audiences", list),
+			out);
+	wipe_string(text);
+	return e;
 }
 
 /* Is one of the `count` wanted in `list` (NULL: empty)?  Its elements must be strings. */

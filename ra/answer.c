@@ -39,14 +39,17 @@ static struct err put_chain(struct buf *out, struct bytes pem)
 struct err answer_tail_set(struct answer_tail *tail, const struct wire_roots *roots)
 {
 	AUTO(buf) struct buf encoded = { .max = 2 * WIRE_ROOTS_MAX };
+	size_t roots_at;
 
 	if (roots->roots_pem.len == 0) FAIL(ERR_INVALID_ARGUMENT, "front: no root to answer with");
 	TRY(put_chain(&encoded, roots->chain_pem));
+	roots_at = encoded.len;
 	TRY(put_element_head(&encoded, roots->roots_pem.len));
 	TRY(buf_put(&encoded, roots->roots_pem.data, roots->roots_pem.len));
 	buf_free(&tail->encoded);
 	tail->encoded = encoded;
 	encoded = (struct buf){ 0 };
+	tail->roots_at = roots_at;
 	tail->seq = roots->seq;
 	return OK;
 }
@@ -60,4 +63,11 @@ struct err answer_put(struct buf *out, struct bytes leaf_der, const struct answe
 {
 	TRY(put_cert(out, leaf_der));
 	return buf_put(out, tail->encoded.data, tail->encoded.len);
+}
+
+struct err answer_put_chain(struct buf *out, struct bytes leaf_der, struct bytes chain_pem, const struct answer_tail *tail)
+{
+	TRY(put_cert(out, leaf_der));
+	TRY(put_chain(out, chain_pem));
+	return buf_put(out, tail->encoded.data + tail->roots_at, tail->encoded.len - tail->roots_at);
 }

@@ -209,6 +209,15 @@ static struct err on_issued(void *self, struct chan_msg *msg)
 	return slot_answer(self, m.id, &(struct link_answer){ .err = OK, .record = m.index, .cert = m.cert });
 }
 
+static struct err on_issued_chain(void *self, struct chan_msg *msg)
+{
+	struct wire_issued_chain m;
+
+	TRY(wire_issued_chain_take(msg->payload, &m));
+	return slot_answer(self, m.id, &(struct link_answer){
+		.err = OK, .record = m.index, .cert = m.cert, .chained = true, .chain_pem = m.chain_pem });
+}
+
 static struct err on_refused(void *self, struct chan_msg *msg)
 {
 	struct link *l = self;
@@ -224,6 +233,7 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ 0, KEEPER_SERVING, 9, 8 + STORE_CERT_MAX, false, on_serving, 0 },
 	{ 0, KEEPER_TOKEN, 12, CHAN_PAYLOAD_MAX, false, on_token, 0 },
 	{ 0, KEEPER_ISSUED, 17, 16 + STORE_CERT_MAX, false, on_issued, 0 },
+	{ 0, KEEPER_ISSUED_CHAIN, 23, CHAN_PAYLOAD_MAX, false, on_issued_chain, 0 },
 	{ 0, KEEPER_REFUSED, 10, 10, false, on_refused, 0 },
 };
 

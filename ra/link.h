@@ -8,7 +8,7 @@
 
 #include "base/loop.h"
 #include "base/metrics.h"
-#include "ca/wire.h"
+#include "ca/wire_bundle.h"
 
 struct link;
 
@@ -30,6 +30,8 @@ struct link_answer {
 	struct err err;                       /* OK, or the keeper's refusal (keeper_reason_err) */
 	uint64_t record;                      /* of an issued certificate */
 	struct bytes cert;                    /* DER, borrowed */
+	bool chained;                         /* by another issuer: chain_pem follows it, not the chain of `roots` */
+	struct bytes chain_pem;               /* borrowed; may be empty */
 	const struct wire_token_state *token; /* of a token question */
 };
 typedef void link_done(void *user, const struct link_answer *answer);

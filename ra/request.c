@@ -23,7 +23,7 @@ struct request {
 	uint8_t *kept;                  /* our copy of it, when a step waits before the last one that reads it */
 	struct identity *identity;
 	char impersonate[SPIFFE_ID_MAX + 1], cert_signer[WIRE_NAME_MAX + 1], spiffe_id[SPIFFE_ID_MAX + 1];
-	const char *rule;
+	const char *rule, *issuer;
 	const char *client_text; /* what the client reads when a step failed; NULL: derived from the error */
 	uint8_t token_hash[32];
 	uint8_t serial[CERT_SERIAL_MAX];
@@ -119,6 +119,7 @@ static void request_log(const struct request *r, const char *peer, const char *s
 	log_event(log, good ? LOG_INFO : LOG_WARN, good ? "issued" : "refused", F_STR("peer", peer),
 	          F_STR("by", evidence_name(r)), F_STR("caller", r->identity == NULL ? "" : caller_id(r->identity->caller)),
 	          F_STR("spiffe_id", r->spiffe_id), F_STR("rule", r->rule == NULL ? "" : r->rule),
+	          F_STR("issuer", r->issuer == NULL ? "" : r->issuer),
 	          F_STR("impersonated", r->impersonate), F_HEX("serial", BYTES(r->serial, r->serial_len)),
 	          F_INT("record", good ? (int64_t)r->record : -1), F_STR("step", step), F_ERR(e),
 	          F_INT("us", clock_mono_us() - r->started_us));
@@ -319,7 +320,8 @@ static void on_issued(void *user, const struct link_answer *a)
 	}
 	r->record = a->record;
 	r->service->scratch.len = 0;
-	e = answer_put(&r->service->scratch, a->cert, &r->service->tail);
+	e = a->chained ? answer_put_chain(&r->service->scratch, a->cert, a->chain_pem, &r->service->tail) :
+			 answer_put(&r->service->scratch, a->cert, &r->service->tail);
 	if (e.code != ERR_OK || r->call == NULL) {
 		if (e.code == ERR_OK) e = ERR(ERR_CANCELLED, "front: issued and recorded, but the client went away");
 		request_fail(r, "answer", e);
@@ -350,6 +352,8 @@ static struct err submit(struct request *r, const struct policy_grant *grant, co
 		                .issuer = bytes_str(grant->issuer), .spki = csr_key(csr)->spki, .name_count = grant->name_count };
 
 	m.evidence = evidence[caller_kind(r->identity->caller)];
+	if (strcmp(grant->issuer, CONF_OWN_ISSUER) != 0) m.csr = csr_der(csr);
+	m.signer_name = bytes_str(grant->signer_name);
 	m.own_id = bytes_str(grant->own_id);
 	m.node = bytes_str(node == NULL || strlen(node) > STORE_NODE_MAX ? "" : node);
 	put_peers(&m, r->identity);
@@ -389,6 +393,7 @@ static struct err step_decide(struct request *r, enum step_result *result)
 	if (e.code != ERR_OK) return e;
 	memcpy(r->spiffe_id, grant.spiffe_id, strlen(grant.spiffe_id) + 1);
 	r->rule = grant.rule;
+	r->issuer = grant.issuer;
 	*result = STEP_WAIT;
 	return submit(r, &grant, csr);
 }

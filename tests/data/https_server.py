@@ -1,14 +1,17 @@
 #!/usr/bin/python3
-"""An HTTPS server on loopback, ordinary and hostile, for tests/unit/k8s_csr/test_http.c: the path says what it does.
+"""An HTTPS server on loopback, ordinary and hostile, for tests/unit/k8s_csr/: the path says what it does.
 
     https_server.py DIR [PORT...]     # prints its ports: h1 expired mtls h2 old mute clear
 
 DIR has server.pem, expired.pem (certificate and key) and ca.pem (whom the clients of mtls must have).  It ends with its standard
 input.  old: TLS 1.1.  mute: takes connections and says nothing.  clear: HTTP without TLS.
+What h1 answers to /NAME and below is written in DIR/NAME.script, if there is one: see Script.
 """
+import ast
 import email.utils
 import gzip
 import itertools
+import json
 import os
 import socket
 import ssl
@@ -131,6 +134,16 @@ def once(c):  # closes the second request on a connection without a word
     c.answer(200, f"conn: {c.number}\n")
 
 
+def file(c, name):
+    """DIR/NAME, as it is now: a line with the status, then the body.  In NAME, "/" stands as "_"."""
+    try:
+        with open(f"{DIR}/{name.replace('/', '_')}", "rb") as f:
+            status, _, body = f.read().partition(b"\n")
+        c.answer(int(status), body)
+    except FileNotFoundError:
+        c.answer(404, "no such file")
+
+
 CUT = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789"
 OPEN = "HTTP/1.1 200 OK\r\n\r\nuntil the end"
 STATUS = '{"kind":"Status","status":"Failure","reason":"Forbidden","code":403}'
@@ -183,6 +196,87 @@ HTTP1 = {
 }
 
 
+# ---- scripts ----
+
+STEP = {"after": 0, "status": 200, "fields": [], "body": None, "hold": 0, "end": "well"}
+
+
+def pod(name, version, **members):
+    meta = {"name": name, "namespace": "ns", "uid": "uid-" + name, "resourceVersion": version, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    return {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": {"serviceAccountName": "sa", "nodeName": "node"}, **members}
+
+
+def line(text):
+    """One of a watch: "ADDED a 11", "BOOKMARK - 12", "ERROR 410 why"; "!TEXT" is TEXT, as it stands; "!" and a number: so many x."""
+    if text[0] == "!":
+        return "x" * int(text[1:]) if text[1:].isdigit() else text[1:]
+    kind, name, version = text.split(" ", 2)
+    if kind == "ERROR":
+        object = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": int(name), "message": version}
+    elif kind == "BOOKMARK":
+        object = {"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": version}}
+    else:
+        object = pod(name, version)
+    return json.dumps({"type": kind, "object": object}) + "\n"
+
+
+def page(step):
+    """{"list": "a b", "version": "9", "more": "token", "pad": bytes of each}"""
+    items = [pod(n, "1", x="y" * step.get("pad", 0)) for n in step["list"].split()]
+    return json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": step["version"], "continue": step.get("more", "")}, "items": items})
+
+
+class Script:
+    """{"token": "t", "steps": [step...]}: a step an answer, the last again and again; another token than t gets 401 and takes no
+    step.  A step: `body` or `list` or `watch` (lines, sent one by one; "||" in one: cut there), `status`, `fields`, `after` seconds;
+    and its `end`, after `hold` seconds: well, cut (the connection), hang."""
+
+    def __init__(self, name):
+        with open(f"{DIR}/{name}.script") as f:
+            self.told, self.written = ast.literal_eval(f.read()), os.fstat(f.fileno()).st_mtime_ns
+        self.at, self.asked = 0, []
+
+    def next(self, first, fields):
+        with lock:
+            self.asked.append(f"{first[0]} {first[1]} {fields.get('authorization', '-')}")
+            if self.told.get("token") and fields.get("authorization") != "Bearer " + self.told["token"]:
+                return {"status": 401, "body": "who?"}
+            step = self.told["steps"][min(self.at, len(self.told["steps"]) - 1)]
+            self.at += 1
+            return step
+
+    def play(self, c, first, fields):
+        step = STEP | self.next(first, fields)
+        time.sleep(step["after"])
+        if "list" in step:
+            step["body"] = page(step)
+        if "watch" in step:
+            c.send(CHUNKED)
+            for text in step["watch"]:
+                for part in line(text).split("||"):
+                    c.send(chunk(part.encode()))
+                    time.sleep(0.01)
+        time.sleep(60 if step["end"] == "hang" else step["hold"])
+        if step["end"] == "cut":
+            raise EOFError
+        c.send(chunk(b"")) if "watch" in step else c.answer(step["status"], step["body"] or "", *step["fields"])
+
+
+scripts = {}  # by name; /NAME.asked tells who asked
+
+
+def script(path):
+    """As it was written last: another one starts from its beginning."""
+    name = path[1:].partition("/")[0]
+    with lock:
+        try:
+            if name not in scripts or scripts[name].written != os.stat(f"{DIR}/{name}.script").st_mtime_ns:
+                scripts[name] = Script(name)
+        except FileNotFoundError:
+            return None
+        return scripts[name]
+
+
 def serve_http1(c):
     inp = c.sock.makefile("rb", buffering=65536)
     while True:
@@ -199,8 +293,14 @@ def serve_http1(c):
         count(path)
         if path.startswith("/seen/"):
             c.answer(200, f"seen {seen.get(path[5:], 0)}")
+        elif path.endswith(".asked"):
+            c.answer(200, "".join(a + "\n" for a in scripts[path[1:-6]].asked))
+        elif told := script(path):
+            told.play(c, first, fields)
         elif path in HTTP1:
             HTTP1[path](c)
+        elif path.startswith("/files/"):
+            file(c, path[7:])
         else:
             c.answer(200, c.told(method, first[1], fields, body))
 

@@ -5,13 +5,15 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 
+import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
-from harness import BIN, key_pem, make_key
+from harness import BIN, Signet, certs_of, key_pem, make_csr, make_key, san_uris
 from tokens import Issuer
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "examples"
@@ -31,7 +33,7 @@ def example(request, tmp_path):
 
 
 def test_there_are_examples():
-    assert {p.name for p in EXAMPLES.glob("*.yaml")} == {"istio.yaml", "vm.yaml", "dns-names.yaml"}
+    assert {p.name for p in EXAMPLES.glob("*.yaml")} == {"istio.yaml", "vm.yaml", "dns-names.yaml", "nomad.yaml"}
 
 
 def test_each_example_is_good(example):
@@ -58,6 +60,13 @@ DECISIONS = [  # example, arguments of policy test, SPIFFE ID that is granted or
     ("dns-names.yaml", ["issuer=ci", "claim.project=web", "claim.environment=prod"], ["--key-type", "rsa"], None, None),
     ("dns-names.yaml", ["issuer=ci", "claim.project=web", "claim.ref_protected=false"], [], None, None),
     ("dns-names.yaml", ["issuer=ci", "claim.project=a.b", "claim.environment=prod"], [], None, None),
+    ("nomad.yaml", ["issuer=nomad", "claim.nomad_namespace=default", "claim.nomad_job_id=shop", "claim.nomad_task=web"], [],
+     "spiffe://example.org/nomad/default/shop/web", None),
+    ("nomad.yaml", ["issuer=nomad", "claim.nomad_namespace=default", "claim.nomad_job_id=a/b", "claim.nomad_task=web"], [], None, None),
+    ("nomad.yaml", ["issuer=nomad", "claim.nomad_namespace=default", "claim.nomad_job_id=shop", "claim.nomad_service=web"], [], None, None),
+    ("nomad.yaml", ["issuer=other", "claim.nomad_namespace=default", "claim.nomad_job_id=shop", "claim.nomad_task=web"], [], None, None),
+    ("nomad.yaml", [], ["--method", "mtls", "--id", "spiffe://example.org/nomad/default/shop/web"],
+     "spiffe://example.org/nomad/default/shop/web", None),
 ]
 
 
@@ -68,6 +77,61 @@ def test_each_example_decides_as_it_says(name, attributes, more, spiffe_id, dns)
     assert r.returncode == (0 if spiffe_id else 1), r.stdout + r.stderr
     assert ("SPIFFE ID  " + spiffe_id + "\n" in r.stdout) if spiffe_id else r.stdout.startswith("denied")
     assert ("DNS name   " + dns + "\n" in r.stdout) if dns else "DNS name" not in r.stdout
+
+
+# ---- Nomad: a workload identity as its servers sign it ----
+
+NOMAD = Issuer("https://nomad.example.org", "RS256")
+TASK = {"aud": "signet", "jti": "b8b6e2ee-1d5e-4b3a-9f0d-0a6a3b1c9d42", "nomad_namespace": "default", "nomad_job_id": "shop",
+        "nomad_allocation_id": "5c6328f7-48c5-4d03-bada-91ef2e904d0d", "nomad_task": "web", "sub": "global:default:shop:front:web:signet"}
+
+
+@pytest.fixture(scope="module")
+def nomad():
+    """The example; its keys from a file, as there is no Nomad here."""
+    text = (EXAMPLES / "nomad.yaml").read_text()
+    text, n = re.subn(r"discovery: true.*\n *ca_file: .*", "jwks_file: '@DIR@/keys.jwks'", text)
+    assert n == 1
+    s = Signet(text)
+    NOMAD.write(s.dir).rename(s.dir / "keys.jwks")
+    with s:
+        yield s
+
+
+def ask(daemon, claims, **more):
+    token = NOMAD.token({"nbf": int(time.time()), **TASK, **claims}, **more)
+    return certs_of(daemon.ask(make_csr(make_key(), "spiffe://example.org/x"), token=token)[0])[0]
+
+
+@pytest.mark.parametrize("claims, spiffe_id", [
+    ({}, "spiffe://example.org/nomad/default/shop/web"),
+    ({"aud": ["other", "signet"]}, "spiffe://example.org/nomad/default/shop/web"),
+    ({"nomad_namespace": "pay-2", "nomad_job_id": "a.b_c"}, "spiffe://example.org/nomad/pay-2/a.b_c/web"),
+    ({"extra_claims": {"unit": "x"}, "consul_namespace": "default"}, "spiffe://example.org/nomad/default/shop/web"),
+])
+def test_a_nomad_task_gets_the_id_of_its_job(nomad, claims, spiffe_id):
+    assert san_uris(ask(nomad, claims)) == [spiffe_id]
+
+
+@pytest.mark.parametrize("claims, more, code", [
+    ({"aud": "nomadproject.io"}, {}, grpc.StatusCode.UNAUTHENTICATED),  # the default identity, which is for Nomad
+    ({"aud": None}, {}, grpc.StatusCode.UNAUTHENTICATED),
+    ({"iss": None}, {}, grpc.StatusCode.UNAUTHENTICATED),  # servers without oidc_issuer
+    ({"iss": "https://nomad.example.org/"}, {}, grpc.StatusCode.UNAUTHENTICATED),
+    ({}, {"lifetime": -3600}, grpc.StatusCode.UNAUTHENTICATED),
+    ({}, {"lifetime": 7200}, grpc.StatusCode.UNAUTHENTICATED),  # max_lifetime
+    ({}, {"key": Issuer("https://nomad.example.org", "RS256").key}, grpc.StatusCode.UNAUTHENTICATED),
+    ({"nomad_task": None, "nomad_service": "web"}, {}, grpc.StatusCode.PERMISSION_DENIED),
+    ({"nomad_job_id": None}, {}, grpc.StatusCode.PERMISSION_DENIED),
+    ({"nomad_job_id": "a/b"}, {}, grpc.StatusCode.PERMISSION_DENIED),
+    ({"nomad_job_id": ".."}, {}, grpc.StatusCode.PERMISSION_DENIED),
+    ({"nomad_job_id": {"shop": 1}}, {}, grpc.StatusCode.PERMISSION_DENIED),
+    ({"nomad_namespace": ""}, {}, grpc.StatusCode.PERMISSION_DENIED),
+])
+def test_what_is_no_identity_of_a_nomad_task_is_refused(nomad, claims, more, code):
+    with pytest.raises(grpc.RpcError) as e:
+        ask(nomad, claims, **more)
+    assert e.value.code() == code
 
 
 def test_operations_names_every_metric():

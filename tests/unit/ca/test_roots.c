@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 
 #include "ca/roots_start.h"
+#include "ca/wire_bundle.h"
 
 #define VALUE "roots"
 
@@ -80,7 +81,7 @@ static X509 *published(const struct roots *r)
 	BIO *bio;
 	X509 *x;
 
-	MUST(roots_publish(r, &out));
+	MUST(roots_publish(r, NULL, &out));
 	MUST(wire_roots_take(buf_view(&out), &m));
 	assert_int_equal(m.seq, roots_seq(r));
 	assert_int_equal(m.chain_pem.len, 0);
@@ -283,7 +284,7 @@ static void test_a_brought_ca_is_published_with_its_chain_and_stored_without_its
 	(void)state;
 	place_open(&p, "trust_domain: example.org\n");
 	MUST(open_brought(&p, "good-two-levels", &r));
-	MUST(roots_publish(r, &out));
+	MUST(roots_publish(r, NULL, &out));
 	MUST(wire_roots_take(buf_view(&out), &m));
 	bio = BIO_new_mem_buf(m.chain_pem.data, (int)m.chain_pem.len);
 	signer = PEM_read_bio_X509(bio, NULL, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "base/control.h"
 #include "ca/set.h"
 #include "ca/step.h"
+#include "ca/wire_courier.h"
 #include "ca/wire_root.h"
 
 #define ID "spiffe://example.org/ns/a/sa/b"
@@ -26,6 +27,8 @@ static struct err put_issue(struct buf *out)
 				.rule = TEXT("r"),
 				.issuer = TEXT("default"),
 				.spki = TEXT("spki"),
+				.signer_name = TEXT("issuers.cert-manager.io/a.b"),
+				.csr = TEXT("csr"),
 				.peer_count = 2,
 				.peers = { { TEXT("\1"), TEXT("twenty octets of key") }, { TEXT("\2"), TEXT("") } },
 				.name_count = 2,
@@ -164,6 +167,33 @@ static struct err put_status(struct buf *out)
 {
 	return wire_status_put(out, &(struct wire_status){ .key_type = TEXT("P-256"), .store_ok = 1, .fronts = 2 });
 }
+static struct err put_issued_chain(struct buf *out)
+{
+	return wire_issued_chain_put(out, &(struct wire_issued_chain){
+						  .id = 1, .index = 2, .cert = TEXT("0"), .chain_pem = TEXT("-----BEGIN") });
+}
+static struct err put_file(struct buf *out)
+{
+	return wire_file_put(out, &(struct wire_file){ .id = 1,
+						       .issuer = 2,
+						       .resume = true,
+						       .deadline = 99,
+						       .lifetime = 600,
+						       .name = TEXT("signet-00"),
+						       .signer_name = TEXT("a/b"),
+						       .spiffe_id = TEXT(ID),
+						       .caller = TEXT("c"),
+						       .rule = TEXT("r"),
+						       .csr = TEXT("csr") });
+}
+static struct err put_signed(struct buf *out)
+{
+	return wire_signed_put(out, &(struct wire_signed){ .id = 1, .pem = TEXT("-----BEGIN") });
+}
+static struct err put_failed(struct buf *out)
+{
+	return wire_failed_put(out, &(struct wire_failed){ .id = 1, .failure = FAILURE_DENIED, .why = TEXT("no") });
+}
 static struct err put_peer(struct buf *out)
 {
 	return control_peer_put(out, &(struct control_peer){ .role = CONTROL_FRONT, .number = 1 });
@@ -196,6 +226,10 @@ static union {
 	struct store_record record;
 	struct store_token token_item;
 	struct wire_status status;
+	struct wire_issued_chain issued_chain;
+	struct wire_file file;
+	struct wire_signed signed_;
+	struct wire_failed failed;
 	struct control_peer peer;
 } got;
 
@@ -235,6 +269,11 @@ ELEMENT(limit)
 ELEMENT(record)
 ELEMENT(token_item)
 WHOLE(status)
+WHOLE(issued_chain)
+WHOLE(file)
+WHOLE(failed)
+static struct err take_signed(struct bytes in) { return wire_signed_take(in, &got.signed_); }
+static struct err again_signed(struct buf *out) { return wire_signed_put(out, &got.signed_); }
 static struct err take_peer(struct bytes in) { return control_peer_take(in, &got.peer); }
 static struct err again_peer(struct buf *out) { return control_peer_put(out, &got.peer); }
 
@@ -247,7 +286,8 @@ static const struct {
 	CASE(cursor),     CASE(token_create), CASE(token_created), CASE(subject),   CASE(ban),       CASE(query),
 	CASE(get),        CASE(ca_import),    CASE(record),        CASE(revoke),    CASE(revoked),   CASE(revocation),
 	CASE(token_item), CASE(status),       CASE(peer),          CASE(root_step), CASE(root_done), CASE(root_item),
-	CASE(event),      CASE(limit),        CASE(crl),
+	CASE(event),      CASE(limit),        CASE(crl),           CASE(file),      CASE(signed),    CASE(failed),
+	CASE(issued_chain),
 };
 
 static void test_every_message_survives_the_way_there_and_back(void **state)
@@ -367,6 +407,15 @@ static void test_an_issue_carries_only_dns_and_ip_names(void **state)
 	}
 }
 
+static void test_every_failure_has_a_reason(void **state)
+{
+	(void)state;
+	for (unsigned f = 0; f <= FAILURE_COUNT; f++) assert_true(wire_failure_reason((enum wire_failure)f) >= REASON_ISSUER_DENIED);
+	assert_int_equal(wire_failure_reason(FAILURE_DENIED), REASON_ISSUER_DENIED);
+	assert_int_equal(wire_failure_reason(FAILURE_UNAVAILABLE), REASON_ISSUER_AWAY);
+	assert_int_equal(wire_failure_reason(FAILURE_COUNT), REASON_ISSUER_ANSWER);
+}
+
 static void test_every_reason_has_a_code_and_a_text(void **state)
 {
 	(void)state;
@@ -392,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_refuses_an_issue_out_of_bounds),
 		cmocka_unit_test(test_an_issue_names_whole_serials_and_key_identifiers),
 		cmocka_unit_test(test_an_issue_carries_only_dns_and_ip_names),
+		cmocka_unit_test(test_every_failure_has_a_reason),
 		cmocka_unit_test(test_every_reason_has_a_code_and_a_text),
 	};
 

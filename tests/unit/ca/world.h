@@ -27,9 +27,10 @@
 #define WAIT_US 5000000 /* the longest that a test waits for an answer */
 
 struct answer { /* the newest message of each kind that a peer was sent */
-	unsigned ready, roots, serving, token, issued, refused, admin, list;
+	unsigned ready, roots, serving, token, issued, chain, refused, admin, list;
 	uint64_t id, index;
 	uint16_t reason;
+	uint32_t seq;
 	uint8_t state, code;
 	uint8_t cert[STORE_CERT_MAX], body[65536];
 	size_t cert_len, body_len;
@@ -74,6 +75,7 @@ static struct err got_roots(void *self, struct chan_msg *m)
 
 	TRY(chan_memfd_map(m->fd, WIRE_ROOTS_MAX, &content));
 	MUST(wire_roots_take(content, &roots));
+	a->seq = roots.seq;
 	a->body_len = roots.roots_pem.len;
 	memcpy(a->body, roots.roots_pem.data, a->body_len);
 	(void)munmap((void *)(uintptr_t)content.data, content.len);
@@ -115,6 +117,21 @@ static struct err got_issued(void *self, struct chan_msg *m)
 	a->index = s.index;
 	memcpy(a->cert, s.cert.data, a->cert_len = s.cert.len);
 	a->issued++;
+	return OK;
+}
+
+static struct err got_chain(void *self, struct chan_msg *m)
+{
+	struct answer *a = &((struct side *)self)->got;
+	struct wire_issued_chain s;
+
+	MUST(wire_issued_chain_take(m->payload, &s));
+	a->id = s.id;
+	a->index = s.index;
+	memcpy(a->cert, s.cert.data, a->cert_len = s.cert.len);
+	if (s.chain_pem.len > 0) memcpy(a->body, s.chain_pem.data, s.chain_pem.len);
+	a->body_len = s.chain_pem.len;
+	a->chain++;
 	return OK;
 }
 
@@ -166,6 +183,7 @@ static const struct chan_rule side_rules[] = {
 	{ 0, KEEPER_SERVING, 9, CHAN_PAYLOAD_MAX, false, got_serving, 0 },
 	{ 0, KEEPER_TOKEN, 12, CHAN_PAYLOAD_MAX, false, got_token, 0 },
 	{ 0, KEEPER_ISSUED, 17, CHAN_PAYLOAD_MAX, false, got_issued, 0 },
+	{ 0, KEEPER_ISSUED_CHAIN, 23, CHAN_PAYLOAD_MAX, false, got_chain, 0 },
 	{ 0, KEEPER_REFUSED, 10, 10, false, got_refused, 0 },
 	{ 0, KEEPER_ANSWER, 11, CHAN_PAYLOAD_MAX, false, got_answer, 0 },
 	{ 0, KEEPER_ANSWER_MEMFD, 11, CHAN_PAYLOAD_MAX, true, got_list, 0 },

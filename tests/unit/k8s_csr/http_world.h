@@ -48,7 +48,7 @@ struct world {
 struct got {
 	struct world *w;
 	struct https_request *request;
-	unsigned ends, pieces;
+	unsigned ends, pieces, opened;
 	size_t streamed;
 	struct err e;
 	long status;
@@ -60,7 +60,7 @@ struct got {
 
 static inline void site_write(const struct site *s, const char *name, struct bytes a, struct bytes b)
 {
-	char path[128];
+	char path[512];
 	FILE *f;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);
@@ -263,13 +263,19 @@ static inline void got_piece(void *ctx, struct bytes piece)
 	struct got *g = ctx;
 
 	g->pieces++;
+	if (g->opened == 0) fail_msg("a piece before the header fields");
 	if (g->streamed + piece.len < sizeof(g->body)) memcpy(g->body + g->streamed, piece.data, piece.len);
 	g->streamed += piece.len;
 }
 
+static inline void got_opened(void *ctx)
+{
+	((struct got *)ctx)->opened++;
+}
+
 static inline struct https_ask ask_for(struct got *g, struct https_target *t, const char *path)
 {
-	return (struct https_ask){ .target = t, .path = path, .timeout_ms = 5000, .max_answer = sizeof(g->body) - 1, .done = got_done, .ctx = g };
+	return (struct https_ask){ .target = t, .path = path, .timeout_ms = 5000, .max_answer = sizeof(g->body) - 1, .opened = got_opened, .done = got_done, .ctx = g };
 }
 
 static inline void start(struct world *w, struct got *g, const struct https_ask *ask)

@@ -95,6 +95,8 @@ static void check_answer(const struct answer_case *c, const struct got *g)
 	if ((g->e.code == ERR_OK) != (g->text[0] == '\0')) fail_msg("%s, %s: text \"%s\"", c->path, how, g->text);
 	if (g->retry_after > c->retry_after || g->retry_after + 2 < c->retry_after) fail_msg("%s: Retry-After %u", c->path, g->retry_after);
 	if (c->stream && c->status == 200 && g->body_len != 0) fail_msg("%s: streamed and collected", c->path);
+	if (c->stream && c->want == ERR_OK && g->opened != (c->status == 200)) fail_msg("%s: opened %u times", c->path, g->opened);
+	if ((!c->stream || c->status != 200) && g->opened != 0) fail_msg("%s: opened", c->path);
 	if (c->stream && c->status != 200 && g->pieces != 0) fail_msg("%s: refusal was streamed", c->path);
 	if (strstr(g->text, "secret-token") != NULL) fail_msg("%s: tells the token", c->path);
 }
@@ -252,6 +254,7 @@ static void pieces_come_as_they_are_sent(void **state)
 		get(w, &g, &ask);
 		assert_int_equal(g.e.code, ERR_OK);
 		assert_string_equal(g.body, "piece0\npiece1\npiece2\n");
+		assert_int_equal(g.opened, 1);
 		if (i == 0) assert_int_equal(g.pieces, 3);
 	}
 }
