@@ -402,5 +402,5 @@ void filings_sweep(struct filings *f)
 
 size_t filings_count(const struct filings *f)
 {
-	return f->waiting_count + f->answered_count;
+	return f->waiting_count + f->answered_count + f->cleaning_count;
 }

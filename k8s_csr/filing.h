@@ -40,7 +40,7 @@ void filings_done(struct filings *f, uint64_t id);
 /* All that is in hand was filed: other objects with our label are left over from earlier, and deleted when they are seen in a list
  * that begins now.  Not from within an answer. */
 void filings_sweep(struct filings *f);
-/* In hand: until it failed, or until filings_done(). */
+/* In hand: until it failed, or until filings_done(), and then until its object is deleted. */
 size_t filings_count(const struct filings *f);
 
 #endif

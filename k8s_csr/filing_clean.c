@@ -23,6 +23,7 @@ struct cleaning {
 static void cleaning_end(struct cleaning *c)
 {
 	LIST_REMOVE(c, link);
+	c->f->cleaning_count--;
 	free(c);
 }
 
@@ -137,6 +138,7 @@ void filing_clean(struct filings *f, const struct clean *clean)
 	(void)snprintf(c->name, sizeof(c->name), "%s", clean->name);
 	(void)snprintf(c->uid, sizeof(c->uid), "%s", clean->uid);
 	LIST_INSERT_HEAD(&f->cleaning, c, link);
+	f->cleaning_count++;
 	if (clean->events) ask_events(c);
 	else delete(c);
 }

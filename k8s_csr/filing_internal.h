@@ -67,7 +67,7 @@ struct filings {
 	void *by_id, *by_name;    /* tsearch() trees of struct filing */
 	struct filing_list waiting, answered;
 	struct cleaning_list cleaning;
-	size_t waiting_count, answered_count, swept;
+	size_t waiting_count, answered_count, cleaning_count, swept;
 	uint32_t list;            /* number of the informer's list, or of the one it is at */
 	enum sweep sweep;
 };
