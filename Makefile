@@ -45,7 +45,7 @@ LIBOBJS  := $(filter-out $(MAINS:%.c=$(B)/%.o),$(OBJS)) $(GEN_O)
 LIB      := $(B)/libsignet.a
 
 # ---- programs: one per role, each with only its own libraries (lint checks the result with readelf) ----
-PROGRAMS := signetd signet-front signet-keeper signet-admin signet
+PROGRAMS := signetd signet-front signet-keeper signet-admin signet-courier signet
 MAIN_signetd       := daemon/main_monitor
 LIBS_signetd       := -lyaml
 MAIN_signet-front  := daemon/main_front
@@ -54,6 +54,8 @@ MAIN_signet-keeper := daemon/main_keeper
 LIBS_signet-keeper := -lcrypto -llmdb
 MAIN_signet-admin  := daemon/main_admin
 LIBS_signet-admin  := -lmicrohttpd -ljansson
+MAIN_signet-courier := daemon/main_courier
+LIBS_signet-courier := -lcrypto -lcurl -ljansson -lyaml -luv
 MAIN_signet        := cli/main
 LIBS_signet        := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl
 ALL_LIBS := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl -luv -llmdb -lmicrohttpd

@@ -24,8 +24,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(SIGN_ERR_TTL, COUNTER, "citadel_server_csr_sign_err_count", "error=\"TTL_ERROR\"", "")                        \
 	X(SIGN_ERR_CERT_GEN, COUNTER, "citadel_server_csr_sign_err_count", "error=\"CERT_GEN_ERROR\"", "")              \
 	X(SUCCESS, COUNTER, "citadel_server_success_cert_issuance_count", "", "Certificates issued and recorded.")      \
-	X(ROOT_EXPIRY, GAUGE_MAX, "citadel_server_root_cert_expiry_timestamp", "",                                      \
-	  "Unix time at which the active root ends.")                                                                   \
+	X(ROOT_EXPIRY, GAUGE_MAX, "citadel_server_root_cert_expiry_timestamp", "", "Unix time at which the active root ends.") \
 	X(CHAIN_EXPIRY, GAUGE_MAX, "citadel_server_cert_chain_expiry_timestamp", "",                                    \
 	  "Unix time at which the signing certificate of a CA that was brought ends.")                                  \
 	X(CA_EXPIRY, GAUGE_MAX, "signet_ca_cert_expiry_timestamp", "",                                                  \
@@ -38,8 +37,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(ROOTS_OLD, GAUGE_MAX, "signet_roots", "state=\"old\"", "")                                                    \
 	X(ROOT_NEXT_SAFE, GAUGE_MAX, "signet_root_next_safe_timestamp", "",                                             \
 	  "Unix time from which on the next root can sign and every client knows it; 0: there is none.")                \
-	X(TAINTED, GAUGE_MAX, "signet_tainted_certificates", "",                                                        \
-	  "Certificates under tainted keys that have not ended.")                                                       \
+	X(TAINTED, GAUGE_MAX, "signet_tainted_certificates", "", "Certificates under tainted keys that have not ended.") \
 	X(DENIED, COUNTER, "signet_policy_denied_total", "", "Requests that policy denied.")                            \
 	X(REFUSED_SPIFFE_ID, COUNTER, "signet_keeper_refused_total", "reason=\"spiffe_id\"",                           \
 	  "Requests that the keeper refused by its own limits, bans and state; in the order of enum keeper_reason.")   \
@@ -69,33 +67,31 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(ISSUER_PENDING, GAUGE_MAX, "signet_issuer_requests_pending", "", "Requests that wait for another signer.")  \
 	X(CONNECTIONS, GAUGE_SUM, "signet_connections", "", "Open connections of clients.")                             \
 	X(CONNECTIONS_TOTAL, COUNTER, "signet_connections_total", "", "Connections accepted.")                          \
-	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "",                                         \
-	  "Connections closed at once, over the limit.")                                                                \
+	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "", "Connections closed at once, over the limit.") \
 	X(TLS_FAILED, COUNTER, "signet_tls_handshakes_failed_total", "", "TLS handshakes that failed.")                 \
 	X(PENDING, GAUGE_SUM, "signet_requests_pending", "", "Requests waiting for the keeper.")                        \
 	X(OVERLOADED, COUNTER, "signet_requests_overloaded_total", "", "Requests refused because a queue was full.")    \
 	X(JWT_CACHE_HIT, COUNTER, "signet_jwt_cache_hits_total", "", "Tokens that had been verified before.")           \
 	X(JWT_VERIFIED, COUNTER, "signet_jwt_verified_total", "", "Tokens verified by their signature.")                \
+	X(CSR_FILED, COUNTER, "signet_csr_filed_total", "", "Requests that another signer was asked to sign.")          \
+	X(CSR_SIGNED, COUNTER, "signet_csr_signed_total", "", "Certificates that other signers sent back.")             \
+	X(CSR_FAILED, COUNTER, "signet_csr_failed_total", "", "Requests that no other signer signed; the log says why.") \
+	X(CSR_PENDING, GAUGE_SUM, "signet_csr_pending", "", "Requests waiting for another signer.")                     \
 	X(KEYS_FETCHED, COUNTER, "signet_keys_fetched_total", "", "Times that the keys of an issuer of tokens were fetched.") \
 	X(KEYS_FAILED, COUNTER, "signet_keys_failed_total", "", "Times that they could not be.")                        \
 	X(COMMITS, COUNTER, "signet_store_commits_total", "", "Durable transactions.")                                  \
-	X(COMMIT_FAILED, COUNTER, "signet_store_commits_failed_total", "",                                              \
-	  "Transactions that could not be made durable.")                                                               \
+	X(COMMIT_FAILED, COUNTER, "signet_store_commits_failed_total", "", "Transactions that could not be made durable.") \
 	X(RECORDS, GAUGE_MAX, "signet_store_records", "", "Records ever written.")                                      \
 	X(STORE_BYTES, GAUGE_MAX, "signet_store_bytes", "", "Bytes used by the record store.")                          \
-	X(INDEX_BEHIND, GAUGE_MAX, "signet_store_index_behind", "",                                                     \
-	  "Records that the look-up index has not yet taken in.")                                                       \
-	X(CRL_NEXT_UPDATE, GAUGE_MAX, "signet_crl_next_update_timestamp", "",                                           \
-	  "When the newest CRL ends, in Unix seconds.")                                                                 \
+	X(INDEX_BEHIND, GAUGE_MAX, "signet_store_index_behind", "", "Records that the look-up index has not yet taken in.") \
+	X(CRL_NEXT_UPDATE, GAUGE_MAX, "signet_crl_next_update_timestamp", "", "When the newest CRL ends, in Unix seconds.") \
 	X(CRL_ENTRIES, GAUGE_MAX, "signet_crl_entries", "", "Certificates on the newest CRL.")                          \
 	X(CRL_FAILED, COUNTER, "signet_crl_failed_total", "", "CRLs that could not be built, signed or recorded.")      \
 	X(BANS, GAUGE_MAX, "signet_bans", "", "Bans in force.")                                                         \
 	X(RESTARTS, COUNTER, "signet_process_restarts_total", "", "Processes that the monitor started again.")          \
 	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")    \
-	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "",                                           \
-	  "Unix time at which the serving certificate ends.")                                                           \
-	X(KUBE_CALLS, COUNTER, "signet_kube_api_calls_total", "",                                                      \
-	  "Requests to API servers of Kubernetes, each attempt counted.")                                              \
+	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "", "Unix time at which the serving certificate ends.") \
+	X(KUBE_CALLS, COUNTER, "signet_kube_api_calls_total", "", "Requests to API servers of Kubernetes, each attempt counted.") \
 	X(KUBE_ERRORS, COUNTER, "signet_kube_api_errors_total", "", "Of these: no answer, or 429 or 5xx.")             \
 	X(KUBE_UNAUTHORIZED, COUNTER, "signet_kube_api_unauthorized_total", "", "Of these: 401, our credentials were refused.") \
 
@@ -106,8 +102,12 @@ enum metric {
 	METRIC_COUNT
 };
 
-enum histogram { H_REQUEST, H_KEEPER, HISTOGRAM_COUNT }; /* a whole request; keeper's share, in the front */
-#define HISTOGRAM_BUCKETS 14 /* upper bounds 100 us, doubling; the last is +Inf */
+enum histogram {
+	H_REQUEST, H_KEEPER, /* a whole request; keeper's share, in the front */
+	H_CSR, H_CSR_CREATE, H_CSR_APPROVE, H_CSR_SIGN, /* a request to another signer and its steps, in the courier */
+	HISTOGRAM_COUNT
+};
+#define HISTOGRAM_BUCKETS 14 /* upper bounds doubling, from 100 us or (H_CSR) 5 ms; the last is +Inf */
 
 struct metrics {
 	_Atomic uint64_t value[METRIC_COUNT];

@@ -32,6 +32,9 @@ enum child_fd {
 	ADMIN_FD_METRICS,          /* optional: listening socket of metrics.address */
 	ADMIN_FD_END,
 
+	COURIER_FD_KEEPER = FD_ROLE, /* optional: SOCK_SEQPACKET to the keeper (ca/wire_courier.h) */
+	COURIER_FD_END,
+
 	CHILD_FD_END = FRONT_FD_END, /* above every number used */
 };
 
