@@ -35,7 +35,7 @@ endif
 PROTOS   := $(wildcard proto/*.proto)
 PROTO_C  := $(PROTOS:proto/%.proto=build/gen/proto/%.pb-c.c)
 GEN_O    := $(PROTO_C:build/gen/%.c=$(B)/gen/%.o)
-SECCOMP_H := $(patsubst %,build/gen/daemon/seccomp_%.h,monitor keeper front admin)
+SECCOMP_H := $(patsubst %,build/gen/daemon/seccomp_%.h,monitor monitor_courier keeper front admin courier)
 
 SRCS     := $(filter-out $(wildcard */fuzz_*.c),$(foreach d,$(DIRS),$(wildcard $d/*.c)))
 MAINS    := $(wildcard daemon/main_*.c cli/main.c)

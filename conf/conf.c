@@ -37,6 +37,15 @@ enum conf_keys conf_keys_of(const struct conf_jwt_issuer *issuer)
 	return issuer->cluster != 0 ? CONF_KEYS_CLUSTER : CONF_KEYS_NONE;
 }
 
+bool conf_needs_courier(const struct conf *c)
+{
+	bool keys = false;
+
+	for (uint32_t i = 0; i < c->issuer_count; i++)
+		keys = keys || (conf_keys_of(&c->issuers[i]) != CONF_KEYS_FILE && conf_keys_of(&c->issuers[i]) != CONF_KEYS_NONE);
+	return keys || c->cluster_count > 0;
+}
+
 int conf_cluster_find(const struct conf *c, const char *id)
 {
 	for (uint32_t i = 0; i < c->cluster_count; i++)

@@ -112,6 +112,8 @@ struct conf {
 const char *conf_text(const struct conf *c, conf_str s);
 /* Element i < list.count of a list. */
 const char *conf_item(const struct conf *c, struct conf_list list, uint32_t i);
+/* Is there anything to ask over HTTPS: a cluster, or an issuer of tokens whose keys are elsewhere? */
+bool conf_needs_courier(const struct conf *c);
 bool conf_list_has(const struct conf *c, struct conf_list list, const char *value);
 enum conf_keys conf_keys_of(const struct conf_jwt_issuer *issuer);
 /* By name; -1: there is none. */

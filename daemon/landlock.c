@@ -1,8 +1,9 @@
-/* landlock.c: what of the file system a role may touch, and no new TCP at all.  The kernel's numbers are written here,
+/* landlock.c: what of the file system a role may touch, and no new TCP, but the courier's.  The kernel's numbers are written here,
  * because Debian 12's header ends at ABI 2; what a kernel does not have is left out by its ABI number. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -10,9 +11,9 @@
 #include "daemon/sandbox.h"
 
 #ifdef SIGNET_SANITIZED
-struct err sandbox_landlock(enum sandbox_role role, int data_dir, int run_dir, int *abi)
+struct err sandbox_landlock(const struct sandbox_options *o, int *abi)
 {
-	(void)role, (void)data_dir, (void)run_dir;
+	(void)o;
 	*abi = 0;
 	return OK;
 }
@@ -29,6 +30,7 @@ struct beneath { /* struct landlock_path_beneath_attr */
 #define RULE_PATH_BENEATH 1
 
 #define FS_EXECUTE (UINT64_C(1) << 0)
+#define FS_READ_FILE (UINT64_C(1) << 2)
 #define FS_READ (UINT64_C(3) << 2)         /* files and directories */
 #define FS_REMOVE_FILE (UINT64_C(1) << 5)
 #define FS_TRUNCATE (UINT64_C(1) << 14)
@@ -42,7 +44,8 @@ struct beneath { /* struct landlock_path_beneath_attr */
 /* What the monitor gives up: changing anything.  Reading and executing stay: it starts programs. */
 #define FS_MONITOR_KEEPS (FS_EXECUTE | FS_READ | FS_IOCTL_DEV)
 
-#define NET_TCP 3             /* ABI 4: bind, connect */
+#define NET_BIND 1            /* ABI 4 */
+#define NET_TCP 3             /* bind, connect */
 #define SCOPE_UNIX_SIGNAL 3   /* ABI 6: abstract unix sockets, signals */
 
 static struct ruleset ruleset_for(enum sandbox_role role, int abi)
@@ -51,10 +54,10 @@ static struct ruleset ruleset_for(enum sandbox_role role, int abi)
 
 	if (abi >= 2) r.fs |= FS_REFER;
 	if (abi >= 3) r.fs |= FS_TRUNCATE;
-	if (abi >= 4) r.net = NET_TCP;
+	if (abi >= 4) r.net = role == SANDBOX_COURIER || role == SANDBOX_MONITOR_COURIER ? NET_BIND : NET_TCP;
 	if (abi >= 5) r.fs |= FS_IOCTL_DEV;
 	if (abi >= 6) r.scoped = SCOPE_UNIX_SIGNAL;
-	if (role == SANDBOX_MONITOR) {
+	if (role == SANDBOX_MONITOR || role == SANDBOX_MONITOR_COURIER) {
 		r.fs &= ~FS_MONITOR_KEEPS;
 		r.scoped = 0; /* it signals the keeper, which is not below it, and tells systemd */
 	}
@@ -77,10 +80,19 @@ static struct err allow_boot_id(int ruleset)
 {
 	AUTO(fd) int fd = open("/proc/sys/kernel/random/boot_id", O_PATH | O_CLOEXEC);
 
-	return allow_beneath(ruleset, fd, UINT64_C(1) << 2);
+	return allow_beneath(ruleset, fd, FS_READ_FILE);
 }
 
-struct err sandbox_landlock(enum sandbox_role role, int data_dir, int run_dir, int *abi)
+/* A file has no directory's rights. */
+static struct err allow_reading(int ruleset, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0) FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: a file that is to be read is gone", errno);
+	return allow_beneath(ruleset, fd, S_ISDIR(st.st_mode) ? FS_READ : FS_READ_FILE);
+}
+
+struct err sandbox_landlock(const struct sandbox_options *o, int *abi)
 {
 	static const size_t sizes[] = { 8, 8, 8, 16, 16, 24 }; /* of the ruleset, by ABI - 1 */
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
@@ -90,13 +102,14 @@ struct err sandbox_landlock(enum sandbox_role role, int data_dir, int run_dir, i
 
 	*abi = version < 1 ? 0 : (int)version;
 	if (*abi == 0) return OK; /* ENOSYS, EOPNOTSUPP: not there, or switched off at boot */
-	r = ruleset_for(role, *abi);
+	r = ruleset_for(o->role, *abi);
 	size = sizes[*abi <= (int)ARRAY_LEN(sizes) ? *abi - 1 : (int)ARRAY_LEN(sizes) - 1];
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
 	if (ruleset < 0) FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: landlock refused the ruleset", errno);
-	TRY(allow_beneath(ruleset, data_dir, FS_KEEPER & r.fs));
-	if (role == SANDBOX_KEEPER) TRY(allow_boot_id(ruleset));
-	TRY(allow_beneath(ruleset, run_dir, FS_REMOVE_FILE));
+	TRY(allow_beneath(ruleset, o->data_dir, FS_KEEPER & r.fs));
+	if (o->role == SANDBOX_KEEPER) TRY(allow_boot_id(ruleset));
+	TRY(allow_beneath(ruleset, o->run_dir, FS_REMOVE_FILE));
+	for (size_t i = 0; i < o->readable_count; i++) TRY(allow_reading(ruleset, o->readable[i]));
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: landlock refused", errno);
 	return OK;

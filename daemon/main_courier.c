@@ -5,12 +5,26 @@
 #include "base/loop.h"
 #include "base/own.h"
 #include "daemon/child.h"
+#include "daemon/courier_paths.h"
 #include "daemon/crypto.h"
 #include "k8s_csr/courier.h"
 #include "k8s_csr/http.h"
 
 #define REQUESTS_MAX 1024  /* in flight at once; ours: API servers take some 400 of all clients (--max-requests-inflight) */
+#define FILES_MAX 2048     /* descriptors: connections to 16 clusters and 32 issuers, a channel to each front; ours */
 #define CONNECTIONS_MAX 16 /* to each server; ours: one is enough for HTTP/2, which API servers speak */
+
+static struct err enter_sandbox(const struct child *c)
+{
+	struct courier_paths paths;
+	struct err e;
+
+	courier_paths_open(c->conf, &c->log, &paths);
+	e = sandbox_enter(&(struct sandbox_options){ .role = SANDBOX_COURIER, .data_dir = -1, .run_dir = -1, .log = &c->log,
+	                                             .readable = paths.fds, .readable_count = paths.count, .files = FILES_MAX });
+	courier_paths_close(&paths);
+	return e;
+}
 
 static struct err run(struct child *c)
 {
@@ -24,6 +38,7 @@ static struct err run(struct child *c)
 	TRY(loop_new(&o.loop));
 	e = https_new(&(struct https_options){ .loop = o.loop, .max_requests = REQUESTS_MAX, .max_connections = CONNECTIONS_MAX },
 	              &o.https);
+	if (e.code == ERR_OK) e = enter_sandbox(c);
 	c->log.buffer = lines; /* courier_run() flushes it each round and at its end */
 	if (e.code == ERR_OK) e = courier_run(&o);
 	c->log.buffer = NULL;

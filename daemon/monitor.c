@@ -15,30 +15,8 @@
 #include "base/own.h"
 #include "daemon/fds.h"
 #include "daemon/notify.h"
-#include "daemon/proc.h"
+#include "daemon/monitor_inside.h"
 #include "daemon/sandbox.h"
-#include "daemon/watch.h"
-
-#define FRONTS_MAX 64 /* conf listen.fronts */
-#define KEEPER 0
-#define ADMIN 1
-#define FRONTS 2
-#define PROCS_MAX (FRONTS + FRONTS_MAX)
-
-struct monitor {
-	struct start *s;
-	const struct log *log;
-	struct metrics *metrics; /* our own page */
-	int metrics_fd, signals;
-	struct proc procs[PROCS_MAX];
-	size_t count;
-	bool up;       /* all were ready once */
-	bool stopping;
-	bool reloading;
-	struct ca_watch ca;
-	struct start_files previous; /* while reloading: what to go back to */
-	int status;    /* exit status of the daemon */
-};
 
 /* ---- what admin is told ---- */
 
@@ -125,6 +103,7 @@ static bool all_ready(const struct monitor *m)
 /* The keeper is ready: now the others can be of use. */
 static void start_others(struct monitor *m)
 {
+	roots_first(m);
 	for (size_t i = ADMIN; i < m->count && !m->stopping; i++)
 		if (m->procs[i].pid <= 0 && m->procs[i].started_ms == 0) start_one(m, &m->procs[i]);
 }
@@ -133,7 +112,7 @@ static void now_up(struct monitor *m)
 {
 	m->up = true;
 	log_event(m->log, LOG_INFO, "serving", F_STR("trust_domain", conf_text(m->s->conf, m->s->conf->trust_domain)),
-	          F_STR("address", conf_text(m->s->conf, m->s->conf->listen.address)), F_INT("fronts", m->count - FRONTS));
+	          F_STR("address", conf_text(m->s->conf, m->s->conf->listen.address)), F_INT("fronts", m->fronts_end - FRONTS));
 	notify_send(m->s->notify, "READY=1");
 }
 
@@ -179,6 +158,7 @@ static void reload(struct monitor *m)
 
 	if (m->stopping || !m->up) return;
 	if (m->ca.mark != 0) reload_ca(m); /* whatever is wrong with the other files */
+	if (m->roots.mark != 0) roots_reload(m);
 	e = start_read_files(m->s, &fresh);
 	if (e.code != ERR_OK) {
 		log_event(m->log, LOG_ERROR, "reload failed", F_STR("at", m->s->at), F_ERR(e),
@@ -190,11 +170,11 @@ static void reload(struct monitor *m)
 		log_event(m->log, LOG_INFO, "reloaded", F_INT("fronts", 0));
 		return;
 	}
-	log_event(m->log, LOG_INFO, "reload", F_INT("fronts", m->count - FRONTS));
+	log_event(m->log, LOG_INFO, "reload", F_INT("fronts", m->fronts_end - FRONTS));
 	if (!m->reloading) m->previous = start_move_files(&m->s->files);
 	start_close_files(&m->s->files); /* of a reload that this one overtakes */
 	m->s->files = start_move_files(&fresh);
-	for (size_t i = FRONTS; i < m->count; i++) m->procs[i].reload = true;
+	for (size_t i = FRONTS; i < m->fronts_end; i++) m->procs[i].reload = true;
 	m->reloading = true;
 }
 
@@ -216,23 +196,23 @@ static void reload_undo(struct monitor *m)
 	          F_STR("note", "a front did not start with the new files; the old ones stay in use"));
 	start_close_files(&m->s->files);
 	m->s->files = start_move_files(&m->previous);
-	for (size_t i = FRONTS; i < m->count; i++) m->procs[i].reload = false;
+	for (size_t i = FRONTS; i < m->fronts_end; i++) m->procs[i].reload = false;
 	m->reloading = false;
 }
 
 static void reload_step(struct monitor *m)
 {
 	if (!m->reloading || m->stopping) return;
-	for (size_t i = FRONTS; i < m->count; i++) /* one that is away or on its way back: wait for it */
+	for (size_t i = FRONTS; i < m->fronts_end; i++) /* one that is away or on its way back: wait for it */
 		if (!m->procs[i].ready || m->procs[i].kill_ms != 0) return;
-	for (size_t i = FRONTS; i < m->count; i++)
+	for (size_t i = FRONTS; i < m->fronts_end; i++)
 		if (m->procs[i].reload) {
 			proc_stop(&m->procs[i]);
 			return;
 		}
 	m->reloading = false;
 	start_close_files(&m->previous);
-	log_event(m->log, LOG_INFO, "reloaded", F_INT("fronts", m->count - FRONTS));
+	log_event(m->log, LOG_INFO, "reloaded", F_INT("fronts", m->fronts_end - FRONTS));
 }
 
 /* ---- endings ---- */
@@ -326,6 +306,7 @@ static void look_at_news(struct monitor *m)
 		return;
 	}
 	if (m->procs[KEEPER].ready) start_others(m);
+	courier_join(m);
 	if (!m->up && all_ready(m)) now_up(m);
 	if (m->procs[ADMIN].control != NULL && send_status(m).code != ERR_OK) proc_kill(&m->procs[ADMIN]);
 }
@@ -358,7 +339,7 @@ static void monitor_loop(struct monitor *m)
 		reload_step(m);
 		/* a start that was given up before the others ran: nobody's end will be news */
 		if (m->stopping && running(m, ADMIN) == 0) proc_stop(&m->procs[KEEPER]);
-		wait_and_serve(m, sooner(watch_ca(m), do_due(m)));
+		wait_and_serve(m, sooner(sooner(watch_ca(m), roots_watch(m)), do_due(m)));
 	}
 }
 
@@ -381,20 +362,27 @@ static struct err open_signals(int *fd)
 
 static void name_procs(struct monitor *m)
 {
-	m->count = FRONTS + (size_t)start_front_count(m->s->conf);
+	m->fronts_end = FRONTS + (size_t)start_front_count(m->s->conf);
+	m->count = m->fronts_end + conf_needs_courier(m->s->conf);
 	for (size_t i = 0; i < m->count; i++) {
 		struct proc *p = &m->procs[i];
 
 		p->metrics = -1;
-		p->role = i == KEEPER ? CONTROL_KEEPER : i == ADMIN ? CONTROL_ADMIN : CONTROL_FRONT;
-		p->number = (uint16_t)(i < FRONTS ? 0 : i - FRONTS);
+		p->role = i == KEEPER         ? CONTROL_KEEPER
+			  : i == ADMIN        ? CONTROL_ADMIN
+			  : i < m->fronts_end ? CONTROL_FRONT
+					      : CONTROL_COURIER;
+		p->number = (uint16_t)(p->role == CONTROL_FRONT ? i - FRONTS : 0);
 	}
 }
 
 static struct err monitor_begin(struct monitor *m)
 {
-	const struct sandbox_options sandbox = { .role = SANDBOX_MONITOR, .data_dir = -1, .run_dir = m->s->admin_dir,
-		                                 .log = m->log };
+	const struct sandbox_options sandbox = { .role = conf_needs_courier(m->s->conf) ? SANDBOX_MONITOR_COURIER
+											: SANDBOX_MONITOR,
+						 .data_dir = -1,
+						 .run_dir = m->s->admin_dir,
+						 .log = m->log };
 	struct err e;
 
 	TRY(open_signals(&m->signals));
@@ -424,6 +412,7 @@ struct err monitor_run(struct start *s, int *status)
 	m->log = s->log;
 	m->metrics_fd = m->signals = -1;
 	ca_watch_start(&m->ca, s);
+	m->roots.mark = start_roots_mark(s);
 	start_no_files(&m->previous);
 	name_procs(m);
 	e = monitor_begin(m);

@@ -18,6 +18,7 @@ static const struct { const char *name, *program; } roles[] = {
 	[CONTROL_KEEPER] = { "keeper", "signet-keeper" },
 	[CONTROL_FRONT] = { "front", "signet-front" },
 	[CONTROL_ADMIN] = { "admin", "signet-admin" },
+	[CONTROL_COURIER] = { "courier", "signet-courier" },
 };
 
 const char *proc_name(enum control_role role)
@@ -80,6 +81,8 @@ static void map_role(struct fd_map *m, enum control_role role, const struct star
 		map_put(m, ADMIN_FD_METRICS, s->metrics);
 		break;
 	case CONTROL_COURIER:
+		map_put(m, COURIER_FD_KEEPER, peer);
+		break;
 	case CONTROL_MONITOR:
 		break; /* never started by us */
 	}
@@ -94,6 +97,7 @@ static struct err make_peer(const struct proc *p, const struct start *s, struct 
 	int ends[2];
 
 	if (p->role == CONTROL_KEEPER) return kek_pipe(s, child_end);
+	if (p->role == CONTROL_COURIER && s->conf->csr_issuer_count == 0) return OK; /* it has nothing to say to the keeper */
 	if (keeper == NULL || keeper->control == NULL) FAIL(ERR_UNAVAILABLE, "monitor: no keeper");
 	TRY(chan_pair(ends));
 	ours = ends[0];
@@ -155,9 +159,11 @@ struct err proc_start(struct proc *p, const struct start *s, struct proc *keeper
 	ours = -1; /* the channel's now */
 	p->started_ms = proc_now_ms();
 	p->kill_ms = 0;
+	p->joined = 0;
 	p->ready = p->reload = false;
 	p->news = true;
 	e = spawn(&(struct spawn){ .dir = s->bin_dir, .program = roles[p->role].program, .number = p->number,
+	                           .pod_environment = p->role == CONTROL_COURIER,
 	                           .fds = map.fds, .fd_count = map.count },
 	          &p->pid);
 	if (e.code != ERR_OK) drop_control(p); /* its end of file would be taken for that of a process to be waited for */

@@ -28,9 +28,10 @@ struct proc {
 	int64_t due_ms;        /* when to start it again; 0: not due */
 	int64_t kill_ms;       /* when to kill it; 0: not told to stop */
 	uint32_t restarts;
+	pid_t joined;          /* a front: the courier that it has a channel to; 0: none */
 };
 
-const char *proc_name(enum control_role role); /* "keeper", "front", "admin" */
+const char *proc_name(enum control_role role); /* "keeper", "front", "admin", "courier" */
 int64_t proc_now_ms(void);
 
 /* Start it; keeper (NULL when p is the keeper) is told of its new peer.  UNAVAILABLE: not started. */

@@ -14,9 +14,11 @@
 
 #ifndef SIGNET_SANITIZED
 #include "daemon/seccomp_admin.h"
+#include "daemon/seccomp_courier.h"
 #include "daemon/seccomp_front.h"
 #include "daemon/seccomp_keeper.h"
 #include "daemon/seccomp_monitor.h"
+#include "daemon/seccomp_monitor_courier.h"
 
 #define FILTER(table) { .len = ARRAY_LEN(table), .filter = (struct sock_filter *)(uintptr_t)(table) }
 struct err sandbox_seccomp(enum sandbox_role role)
@@ -26,6 +28,8 @@ struct err sandbox_seccomp(enum sandbox_role role)
 		[SANDBOX_KEEPER] = FILTER(seccomp_keeper),
 		[SANDBOX_FRONT] = FILTER(seccomp_front),
 		[SANDBOX_ADMIN] = FILTER(seccomp_admin),
+		[SANDBOX_COURIER] = FILTER(seccomp_courier),
+		[SANDBOX_MONITOR_COURIER] = FILTER(seccomp_monitor_courier),
 	};
 
 	/* by system call: glibc has no wrapper; without TSYNC, as there is one thread */
@@ -111,7 +115,7 @@ struct err sandbox_enter(const struct sandbox_options *o)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) FAIL_BY(ERR_FAILED_PRECONDITION, "sandbox: cannot become undumpable", errno);
 #endif
 	TRY(limits(o));
-	TRY(sandbox_landlock(o->role, o->data_dir, o->run_dir, &abi));
+	TRY(sandbox_landlock(o, &abi));
 	tell_landlock(o, abi);
 	return sandbox_seccomp(o->role);
 }

@@ -10,26 +10,32 @@
 
 #include "base/own.h"
 
-/* The environment of a child is empty.  Only builds that are never installed let a few words through. */
-#if defined(SIGNET_TEST_POINTS) || defined(SIGNET_SANITIZED)
+/* The environment of a child is empty, but for what kubelet tells the courier; builds that are never installed let more through. */
 #define ENVIRONMENT_MAX 16
-static void environment(char *out[ENVIRONMENT_MAX])
+static const char *const pod_words[] = { "KUBERNETES_SERVICE_HOST=", "KUBERNETES_SERVICE_PORT=" };
+#if defined(SIGNET_TEST_POINTS) || defined(SIGNET_SANITIZED)
+static const char *const test_words[] = { "SIGNET_TEST_", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=" };
+#else
+static const char *const test_words[] = { NULL };
+#endif
+
+static bool begins_with(const char *text, const char *const *words, size_t count)
 {
-	static const char *const prefixes[] = { "SIGNET_TEST_", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=" };
+	for (size_t i = 0; i < count; i++)
+		if (words[i] != NULL && strncmp(text, words[i], strlen(words[i])) == 0) return true;
+	return false;
+}
+
+static void environment(const struct spawn *s, char *out[ENVIRONMENT_MAX])
+{
 	size_t n = 0;
 
-	for (char **e = environ; *e != NULL; e++)
-		for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-			if (n < ENVIRONMENT_MAX - 1 && strncmp(*e, prefixes[i], strlen(prefixes[i])) == 0) out[n++] = *e;
+	for (char **e = environ; *e != NULL && n < ENVIRONMENT_MAX - 1; e++)
+		if (begins_with(*e, test_words, ARRAY_LEN(test_words)) ||
+		    (s->pod_environment && begins_with(*e, pod_words, ARRAY_LEN(pod_words))))
+			out[n++] = *e;
 	out[n] = NULL;
 }
-#else
-#define ENVIRONMENT_MAX 1
-static void environment(char *out[ENVIRONMENT_MAX])
-{
-	out[0] = NULL;
-}
-#endif
 
 /* ---- in the child, between fork and execve ---- */
 
@@ -72,7 +78,7 @@ static void child(const struct spawn *s, pid_t parent)
 	int dir;
 
 	(void)snprintf(number, sizeof(number), "%u", s->number);
-	environment(env);
+	environment(s, env);
 	reset_signals();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent) return;
 	if (place_descriptors(s, &dir)) (void)execveat(dir, s->program, argv, env, 0);

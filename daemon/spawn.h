@@ -15,10 +15,12 @@ struct spawn {
 	int dir;              /* directory of the programs */
 	const char *program;  /* file name in it; argv[0] too */
 	uint16_t number;      /* argv[1] */
+	bool pod_environment; /* pass on where kubelet says that the API server is */
 	const struct spawn_fd *fds;
 	size_t fd_count;      /* at most CHILD_FD_END */
 };
-/* The child has 0, 1, 2 as we do, the map, and nothing else; an empty environment; it ignores SIGINT, SIGTERM, SIGHUP
+/* The child has 0, 1, 2 as we do, the map, and nothing else; an empty environment
+ * (but for pod_environment); it ignores SIGINT, SIGTERM, SIGHUP
  * and SIGPIPE (it is told to stop over its control channel); it is killed when we die.  UNAVAILABLE: no process.  That
  * the program cannot be executed shows as exit status SPAWN_NO_PROGRAM of the child. */
 #define SPAWN_NO_PROGRAM 127

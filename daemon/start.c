@@ -207,6 +207,7 @@ bool start_same_files(const struct start_files *a, const struct start_files *b)
 static struct err start_files(struct start *s)
 {
 	TRY(start_read_files(s, &s->files));
+	for (uint32_t i = 0; i < s->conf->csr_issuer_count; i++) TRY(start_read_roots(s, i, &s->issuer_roots[i]));
 	TRY(start_read_ca(s, &s->ca));
 	return start_read_crl(s, &s->crl);
 }
@@ -298,6 +299,7 @@ struct err start_all(struct start *s, const struct conf *conf, const struct log 
 	*s = (struct start){ .conf = conf, .log = log, .at = "", .bin_dir = -1, .notify = -1, .conf_fd = -1, .access = -1,
 		             .listen = -1, .metrics = -1, .admin = -1, .admin_dir = -1, .data_dir = -1, .ca = -1, .crl = -1 };
 	start_no_files(&s->files);
+	for (size_t i = 0; i < ARRAY_LEN(s->issuer_roots); i++) s->issuer_roots[i] = -1;
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) TRY(steps[i](s));
 	return OK;
 }
@@ -313,6 +315,7 @@ void start_close(struct start *s)
 		*fds[i] = -1;
 	}
 	start_close_files(&s->files);
+	for (size_t i = 0; i < ARRAY_LEN(s->issuer_roots); i++) auto_fd(&s->issuer_roots[i]);
 	explicit_bzero(s->kek, sizeof(s->kek));
 }
 

@@ -32,6 +32,7 @@ struct start {
 	uint8_t kek[KEK_LEN]; /* wiped as soon as the keeper has it */
 	struct start_files files;
 	int crl;              /* sealed memfd with its ca-crl.pem; -1: no ca.directory */
+	int issuer_roots[CONF_CSR_ISSUERS_MAX]; /* sealed memfds with roots_file, until the keeper has them; -1: none */
 	int ca;               /* pipe with the content of ca.directory, for the keeper alone; -1: none */
 };
 
@@ -47,6 +48,9 @@ struct err start_read_crl(struct start *s, int *fd);
 /* Something that changes when a file of ca.directory does, or the passphrase: names, identities, sizes, times, who may read
  * them; 0: none is configured. */
 uint64_t start_ca_mark(const struct start *s);
+/* The roots_file of a CSR issuer (again), into sealed memory; *fd is the caller's, -1 if none is named.  Errors as files_read(). */
+struct err start_read_roots(struct start *s, unsigned issuer, int *fd);
+uint64_t start_roots_mark(const struct start *s); /* as start_ca_mark(), of all roots_file */
 /* Is the content of both the same? */
 bool start_same_files(const struct start_files *a, const struct start_files *b);
 /* Closes them; *files is "none" afterwards. */

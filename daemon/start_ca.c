@@ -10,6 +10,7 @@
 #include "base/chan.h"
 #include "base/own.h"
 #include "ca/files.h"
+#include "daemon/fds.h"
 #include "daemon/start.h"
 
 struct ca_dir {
@@ -122,6 +123,8 @@ struct err start_read_crl(struct start *s, int *fd)
 
 /* ---- has it changed? ---- */
 
+#define FNV_START UINT64_C(0xcbf29ce484222325)
+
 static uint64_t mix(uint64_t mark, uint64_t v) /* FNV-1a, by words: to tell changes, not attackers */
 {
 	return (mark ^ v) * UINT64_C(0x100000001b3);
@@ -141,7 +144,7 @@ static uint64_t mark_file(uint64_t mark, const char *path)
 uint64_t start_ca_mark(const struct start *s)
 {
 	const char *dir = conf_text(s->conf, s->conf->ca.directory);
-	uint64_t mark = UINT64_C(0xcbf29ce484222325);
+	uint64_t mark = FNV_START;
 	char path[600];
 
 	if (dir[0] == '\0') return 0;
@@ -152,4 +155,33 @@ uint64_t start_ca_mark(const struct start *s)
 	if (conf_text(s->conf, s->conf->ca.passphrase_file)[0] != '\0')
 		mark = mark_file(mark, conf_text(s->conf, s->conf->ca.passphrase_file));
 	return mark == 0 ? 1 : mark;
+}
+
+/* ---- roots of other issuers ---- */
+
+struct err start_read_roots(struct start *s, unsigned issuer, int *fd)
+{
+	const char *path = conf_text(s->conf, s->conf->csr_issuers[issuer].roots_file);
+	AUTO(buf) struct buf text = { .max = CHILD_FILE_MAX };
+
+	*fd = -1;
+	if (path[0] == '\0') return OK;
+	s->at = path;
+	TRY(files_read(path, CHILD_FILE_MAX, &text));
+	return chan_memfd("signet-issuer-roots", buf_view(&text), fd);
+}
+
+uint64_t start_roots_mark(const struct start *s)
+{
+	uint64_t mark = FNV_START;
+	bool any = false;
+
+	for (uint32_t i = 0; i < s->conf->csr_issuer_count; i++) {
+		const char *path = conf_text(s->conf, s->conf->csr_issuers[i].roots_file);
+
+		if (path[0] == '\0') continue;
+		mark = mark_file(mix(mark, i), path);
+		any = true;
+	}
+	return !any ? 0 : mark == 0 ? 1 : mark;
 }

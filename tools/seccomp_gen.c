@@ -35,6 +35,7 @@ static int add_call(scmp_filter_ctx ctx, const struct call *c)
 	/* this libseccomp does not know it, or this architecture does not have it */
 	if (number == __NR_SCMP_ERROR || number < 0) return 0;
 	if (c->how == ARG) return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, number, c->also != 0 ? 2 : 1, cmp);
+	if (c->how == REFUSE_ARG) return seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((uint32_t)c->error), number, 1, cmp);
 	if (c->how == REFUSE) return seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)c->error), number, 0);
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
 }
@@ -91,6 +92,6 @@ int main(int argc, char **argv)
 {
 	for (size_t i = 0; argc == 2 && i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (strcmp(roles[i].name, argv[1]) == 0) return generate(roles[i].name, roles[i].groups);
-	fprintf(stderr, "usage: seccomp_gen keeper|front|admin|monitor\n");
+	fprintf(stderr, "usage: seccomp_gen keeper|front|admin|courier|monitor|monitor_courier\n");
 	return 2;
 }

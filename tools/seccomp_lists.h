@@ -1,7 +1,7 @@
 /* seccomp_lists.h: which system calls a role may make once it is in its sandbox, one a line, with the reason.
  *
  * Whatever is not here kills the process (SIGSYS).  Read by tools/seccomp_gen.c at build time only.  A rule may bound one
- * argument, (value & mask) == want, and a second one.  The monitor's list holds front's and admin's too, because a filter
+ * argument, (value & mask) == want, and a second one.  The monitor's list holds its children's too, because a filter
  * is inherited over execve() and the monitor starts them again later. */
 #ifndef SIGNET_TOOLS_SECCOMP_LISTS_H
 #define SIGNET_TOOLS_SECCOMP_LISTS_H
@@ -19,12 +19,12 @@
 
 struct call {
 	const char *name, *why;
-	enum { ANY, ARG, REFUSE } how;
-	unsigned arg;        /* ARG: its index */
-	uint64_t mask, want; /* ARG */
+	enum { ANY, ARG, REFUSE, REFUSE_ARG } how;
+	unsigned arg;        /* ARG, REFUSE_ARG: its index */
+	uint64_t mask, want; /* the same */
 	unsigned also;       /* ARG: index of a second argument, and the value of its low 32 bits; 0: none */
 	uint64_t also_want;
-	int error;           /* REFUSE: errno instead of death, where a library asks and has another way */
+	int error;           /* REFUSE, REFUSE_ARG: errno instead of death, where a library asks and has another way */
 };
 
 #define ANY_(call, reason) { .name = (call), .why = (reason), .how = ANY }
@@ -35,6 +35,9 @@ struct call {
 	{ .name = "setsockopt", .why = (reason), .how = ARG, .arg = 1, .mask = LOW, .want = (level), .also = 2,        \
 	  .also_want = (option) }
 #define NO_(call, e, reason) { .name = (call), .why = (reason), .how = REFUSE, .error = (e) }
+
+#define NO_IF_(call, i, m, w, e, reason)                                                                               \
+	{ .name = (call), .why = (reason), .how = REFUSE_ARG, .arg = (i), .mask = (m), .want = (w), .error = (e) }
 
 /* What glibc's pthread_create() passes to clone(): a thread of this process, never a process. */
 #define THREAD_FLAGS                                                                                                   \
@@ -177,6 +180,51 @@ static const struct call keeper_calls[] = {
 	ANY_("shutdown", "a peer that broke its table"),
 };
 
+/* Connections out, names looked up (glibc, in threads of libcurl), credentials read again.  Where to is Landlock's and the
+ * configuration's business; over which protocols is said here. */
+static const struct call courier_calls[] = {
+	IS_("socket", 0, AF_INET, "TCP to API servers and issuers, UDP to name servers"),
+	IS_("socket", 0, AF_INET6, "the same"),
+	NO_IF_("socket", 0, LOW, AF_UNIX, EAFNOSUPPORT, "glibc looks for nscd, systemd-resolved; then does it itself"),
+	NO_IF_("socket", 0, LOW, AF_NETLINK, EAFNOSUPPORT, "glibc looks which addresses we have; then takes all for possible"),
+	NO_IF_("mmap", 2, PROT_EXEC, PROT_EXEC, EACCES, "glibc would load more modules for names: files and dns it has"),
+	ANY_("connect", "the same"),
+	ANY_("sendmmsg", "glibc asks for both kinds of addresses at once"),
+	ANY_("socketpair", "libcurl wakes its own poll()"),
+	ANY_("getsockname", "libcurl, glibc's order of addresses"),
+	ANY_("getpeername", "libcurl"),
+	ANY_("getsockopt", "did the connection come about?"),
+	OPTION_(IPPROTO_TCP, TCP_NODELAY, "requests at once"),
+	OPTION_(SOL_SOCKET, SO_KEEPALIVE, "a server that vanished is noticed"),
+	OPTION_(IPPROTO_TCP, TCP_KEEPIDLE, "the same"),
+	OPTION_(IPPROTO_TCP, TCP_KEEPINTVL, "the same"),
+	OPTION_(IPPROTO_TCP, TCP_KEEPCNT, "the same"),
+	OPTION_(IPPROTO_TCP, TCP_USER_TIMEOUT, "a server that does not read"),
+	OPTION_(IPPROTO_IP, IP_RECVERR, "glibc hears that no name server is there"),
+	OPTION_(IPPROTO_IPV6, IPV6_RECVERR, "the same"),
+	ANY_("recvfrom", "bytes from a server"),
+	IF_("sendto", 3, MSG_FASTOPEN, 0, "bytes to a server; never MSG_FASTOPEN (see sendmsg)"),
+	ANY_("shutdown", "end of a connection"),
+	ANY_("epoll_create1", "libuv"),
+	ANY_("epoll_ctl", "libuv"),
+	ANY_("epoll_wait", "libuv"),
+	ANY_("epoll_pwait", "libuv"),
+	ANY_("eventfd2", "libuv"),
+	ANY_("pipe2", "libuv"),
+	IS_("ioctl", 1, FIONBIO, "libuv, libcurl make a descriptor non-blocking"),
+	IS_("ioctl", 1, FIONREAD, "glibc: how large is the name server's answer?"),
+	ANY_("openat", "credentials, resolv.conf and hosts; no writing (Landlock)"),
+	ANY_("newfstatat", "the same"),
+	ANY_("statx", "the same"),
+	ANY_("lseek", "the same"),
+	ANY_("pread64", "the same"),
+	ANY_("readlink", "the same"),
+	ANY_("access", "the same"),
+	IS_("fcntl", 1, F_ADD_SEALS, "keys of issuers travel as sealed memfds"),
+	ANY_("memfd_create", "the same"),
+	ANY_("mlock", "OpenSSL's secure heap"),
+};
+
 /* Starting a program: what the dynamic loader and a child's own setup do before the child's stricter sandbox. */
 static const struct call monitor_calls[] = {
 	IS_("clone", 0, FORK_FLAGS, "a child that died is started again"),
@@ -229,6 +277,9 @@ static const struct { const char *name; struct group groups[GROUPS_MAX]; } roles
 	{ "front", { GROUP(serve_calls), GROUP(core_calls) } },
 	{ "admin", { GROUP(serve_calls), GROUP(core_calls) } },
 	{ "monitor", { GROUP(monitor_calls), GROUP(serve_calls), GROUP(core_calls) } },
+	{ "courier", { GROUP(courier_calls), GROUP(thread_calls), GROUP(core_calls) } },
+	{ "monitor_courier",
+	  { GROUP(monitor_calls), GROUP(serve_calls), GROUP(courier_calls), GROUP(thread_calls), GROUP(core_calls) } },
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -35,17 +36,24 @@
 #define F (1 << SANDBOX_FRONT)
 #define A (1 << SANDBOX_ADMIN)
 #define M (1 << SANDBOX_MONITOR)
+#define C (1 << SANDBOX_COURIER)
+#define W (1 << SANDBOX_MONITOR_COURIER)
 
 static char dir[64];           /* data_dir and run_dir of the sandboxes */
 static int dir_fd, listening;  /* opened before, as the monitor does */
 static const struct log quiet = { .level = LOG_ERROR, .process = "test" };
-static const char *const role_names[] = { "monitor", "keeper", "front", "admin" };
+static const char *const role_names[] = {
+	[SANDBOX_MONITOR] = "monitor",	 [SANDBOX_MONITOR_COURIER] = "monitor with a courier", [SANDBOX_KEEPER] = "keeper",
+	[SANDBOX_FRONT] = "front",	 [SANDBOX_ADMIN] = "admin",			       [SANDBOX_COURIER] = "courier",
+};
 
 static struct err enter(enum sandbox_role role)
 {
+	bool is_monitor = role == SANDBOX_MONITOR || role == SANDBOX_MONITOR_COURIER;
+
 	return sandbox_enter(&(struct sandbox_options){ .role = role, .data_dir = role == SANDBOX_KEEPER ? dir_fd : -1,
-	                                                .run_dir = role == SANDBOX_MONITOR ? dir_fd : -1, .files = 64,
-	                                                .log = &quiet });
+	                                                .run_dir = is_monitor ? dir_fd : -1, .files = 64, .log = &quiet,
+	                                                .readable = &dir_fd, .readable_count = role == SANDBOX_COURIER });
 }
 
 /* Wait status of a child that enters the role's sandbox and then does that; its result is its exit status. */
@@ -68,6 +76,7 @@ static int in_sandbox(enum sandbox_role role, int (*what)(void))
 
 static int do_socket(void) { return socket(AF_INET, SOCK_STREAM, 0) < 0; }
 static int do_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM, 0) < 0; }
+static int do_packet_socket(void) { return socket(AF_PACKET, SOCK_RAW, 0) < 0; }
 static int do_connect(void)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = "/x" };
@@ -164,43 +173,44 @@ static const struct { const char *name; int (*what)(void); int kills; } forbidde
 	{ "socket(AF_INET)", do_socket, K | F | A | M },
 	{ "socket(AF_UNIX)", do_unix_socket, K | F | A | M },
 	{ "connect", do_connect, K | F | A | M },
-	{ "bind", do_bind, K | F | A | M },
-	{ "listen", do_listen, K | F | A | M },
-	{ "sendto(MSG_FASTOPEN)", do_sendto_fastopen, K | F | A | M },
-	{ "sendmsg(MSG_FASTOPEN)", do_sendmsg_fastopen, K | F | A | M },
-	{ "setsockopt(TCP_ULP)", do_setsockopt_ulp, K | F | A | M },
-	{ "setsockopt(SO_ATTACH_FILTER)", do_setsockopt_filter, K | F | A | M },
-	{ "setsockopt(IPV6_ADDRFORM)", do_setsockopt_ipv6, K | F | A | M },
-	{ "setsockopt(SO_SNDBUF)", do_setsockopt_buffer, K | F | A },
-	{ "accept4", do_accept, K },
+	{ "socket(AF_PACKET)", do_packet_socket, K | F | A | M | C | W },
+	{ "bind", do_bind, K | F | A | M | C | W },
+	{ "listen", do_listen, K | F | A | M | C | W },
+	{ "sendto(MSG_FASTOPEN)", do_sendto_fastopen, K | F | A | M | C | W },
+	{ "sendmsg(MSG_FASTOPEN)", do_sendmsg_fastopen, K | F | A | M | C | W },
+	{ "setsockopt(TCP_ULP)", do_setsockopt_ulp, K | F | A | M | C | W },
+	{ "setsockopt(SO_ATTACH_FILTER)", do_setsockopt_filter, K | F | A | M | C | W },
+	{ "setsockopt(IPV6_ADDRFORM)", do_setsockopt_ipv6, K | F | A | M | C | W },
+	{ "setsockopt(SO_SNDBUF)", do_setsockopt_buffer, K | F | A | C },
+	{ "accept4", do_accept, K | C },
 	{ "open", do_open_passwd, F | A },
 	{ "stat", do_stat_passwd, F | A },
-	{ "execve", do_exec, K | F | A },
-	{ "fork", do_fork, K | F | A },
-	{ "vfork", do_vfork, K | F | A | M },
-	{ "clone(CLONE_NEWUSER)", do_clone_newuser, K | F | A | M },
-	{ "unshare", do_unshare, K | F | A | M },
-	{ "kill another", do_kill_parent, K | F | A },
-	{ "kill", do_kill_self, K | F | A },
-	{ "ptrace", do_ptrace, K | F | A | M },
-	{ "process_vm_readv", do_process_vm, K | F | A | M },
+	{ "execve", do_exec, K | F | A | C },
+	{ "fork", do_fork, K | F | A | C },
+	{ "vfork", do_vfork, K | F | A | M | C | W },
+	{ "clone(CLONE_NEWUSER)", do_clone_newuser, K | F | A | M | C | W },
+	{ "unshare", do_unshare, K | F | A | M | C | W },
+	{ "kill another", do_kill_parent, K | F | A | C },
+	{ "kill", do_kill_self, K | F | A | C },
+	{ "ptrace", do_ptrace, K | F | A | M | C | W },
+	{ "process_vm_readv", do_process_vm, K | F | A | M | C | W },
 	{ "mmap(PROT_EXEC)", do_mmap_exec, K | F | A },
-	{ "mprotect(PROT_EXEC)", do_mprotect_exec, K | F | A },
-	{ "pkey_mprotect", do_pkey_mprotect, K | F | A | M },
-	{ "setuid", do_setuid, K | F | A | M },
-	{ "prctl", do_prctl_dumpable, K | F | A },
+	{ "mprotect(PROT_EXEC)", do_mprotect_exec, K | F | A | C },
+	{ "pkey_mprotect", do_pkey_mprotect, K | F | A | M | C | W },
+	{ "setuid", do_setuid, K | F | A | M | C | W },
+	{ "prctl", do_prctl_dumpable, K | F | A | C },
 	{ "memfd_create", do_memfd, F | A },
-	{ "fcntl(F_SETOWN)", do_fcntl_owner, K | F | A | M },
-	{ "ioctl(TIOCSTI)", do_ioctl_tiocsti, K | F | A | M },
-	{ "mount", do_mount, K | F | A | M },
-	{ "bpf", do_bpf, K | F | A | M },
-	{ "keyctl", do_keyctl, K | F | A | M },
-	{ "perf_event_open", do_perf, K | F | A | M },
-	{ "userfaultfd", do_userfaultfd, K | F | A | M },
-	{ "a call of the future", do_no_such_call, K | F | A | M },
+	{ "fcntl(F_SETOWN)", do_fcntl_owner, K | F | A | M | C | W },
+	{ "ioctl(TIOCSTI)", do_ioctl_tiocsti, K | F | A | M | C | W },
+	{ "mount", do_mount, K | F | A | M | C | W },
+	{ "bpf", do_bpf, K | F | A | M | C | W },
+	{ "keyctl", do_keyctl, K | F | A | M | C | W },
+	{ "perf_event_open", do_perf, K | F | A | M | C | W },
+	{ "userfaultfd", do_userfaultfd, K | F | A | M | C | W },
+	{ "a call of the future", do_no_such_call, K | F | A | M | C | W },
 #ifdef __x86_64__
-	{ "int 0x80", do_int80, K | F | A | M },
-	{ "an x32 call", do_x32, K | F | A | M },
+	{ "int 0x80", do_int80, K | F | A | M | C | W },
+	{ "an x32 call", do_x32, K | F | A | M | C | W },
 #endif
 };
 
@@ -229,6 +239,13 @@ static int refused_unlinkat(void) { return is_refused(unlinkat(AT_FDCWD, "/tmp/s
 static int refused_symlink_out(void) { return is_refused(openat(dir_fd, "link", O_RDONLY)); }
 static int refused_in_run_dir(void) { return is_refused(openat(dir_fd, "new", O_WRONLY | O_CREAT, 0600)); }
 
+static int refused_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EAFNOSUPPORT; }
+static int refused_netlink(void) { return socket(AF_NETLINK, SOCK_RAW, 0) >= 0 || errno != EAFNOSUPPORT; }
+static int refused_mmap_exec(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED || errno != EACCES;
+}
+
 static const struct { const char *name; int (*what)(void); enum sandbox_role role; } refused[] = {
 	{ "reading /etc/passwd", refused_passwd, SANDBOX_KEEPER },
 	{ "a symbolic link that leads out", refused_symlink_out, SANDBOX_KEEPER },
@@ -239,6 +256,14 @@ static const struct { const char *name; int (*what)(void); enum sandbox_role rol
 	{ "a file elsewhere", refused_write, SANDBOX_MONITOR },
 	{ "a file in run_dir", refused_in_run_dir, SANDBOX_MONITOR },
 	{ "removing elsewhere", refused_unlinkat, SANDBOX_MONITOR },
+	{ "a file elsewhere", refused_write, SANDBOX_MONITOR_COURIER },
+	{ "a file in run_dir", refused_in_run_dir, SANDBOX_MONITOR_COURIER },
+	{ "reading /etc/passwd", refused_passwd, SANDBOX_COURIER },
+	{ "a symbolic link that leads out", refused_symlink_out, SANDBOX_COURIER },
+	{ "a file in what may be read", refused_in_run_dir, SANDBOX_COURIER },
+	{ "a unix socket", refused_unix_socket, SANDBOX_COURIER },
+	{ "a look at our addresses", refused_netlink, SANDBOX_COURIER },
+	{ "memory that can be executed", refused_mmap_exec, SANDBOX_COURIER },
 };
 
 static void landlock_keeps_a_role_in_its_directory(void **state)
@@ -356,6 +381,26 @@ static int can_read_files(void)
 	AUTO(fd) int fd = open("/etc/passwd", O_RDONLY);
 	return fd < 0;
 }
+static int can_connect(void) /* nobody listens there: it is the kernel's own refusal that comes back */
+{
+	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(1), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+
+	return fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno != ECONNREFUSED;
+}
+static int can_look_up(void) /* whatever comes of it, the way there kills nobody */
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+
+	if (getaddrinfo("no-such-name.invalid", "443", &hints, &found) == 0) freeaddrinfo(found);
+	return getaddrinfo("127.0.0.1", "443", &hints, &found) != 0;
+}
+static int can_read_in_directory(void)
+{
+	AUTO(fd) int fd = openat(dir_fd, "readable", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0;
+}
 static int can_remove_its_socket(void) { return unlinkat(dir_fd, "socket", 0) != 0; }
 static int can_read_the_boot_id(void)
 {
@@ -371,19 +416,22 @@ static int can_log(void) /* with the time in UTC */
 }
 
 static const struct { const char *name; int (*what)(void); int roles; } allowed[] = {
-	{ "log", can_log, K | F | A | M },
-	{ "large allocations", can_allocate, K | F | A | M },
-	{ "io_uring is not there", can_ask_for_uring, K | F | A | M },
-	{ "a thread", can_start_a_thread, K },
+	{ "log", can_log, K | F | A | M | C | W },
+	{ "large allocations", can_allocate, K | F | A | M | C | W },
+	{ "io_uring is not there", can_ask_for_uring, K | F | A | M | C | W },
+	{ "a thread", can_start_a_thread, K | C },
 	{ "files below data_dir", can_keep_files, K },
-	{ "sealed memfds", can_seal_memory, K | M },
+	{ "sealed memfds", can_seal_memory, K | M | C | W },
 	{ "the boot's name", can_read_the_boot_id, K },
 	{ "accepting", can_serve, F | A },
-	{ "keepalive", can_keep_alive, F | A },
-	{ "a child, and its end", can_start_and_kill, M },
-	{ "a program", can_execute, M },
-	{ "reading files again", can_read_files, M },
-	{ "removing the admin socket", can_remove_its_socket, M },
+	{ "keepalive", can_keep_alive, F | A | C },
+	{ "a child, and its end", can_start_and_kill, M | W },
+	{ "a program", can_execute, M | W },
+	{ "a connection out", can_connect, C | W },
+	{ "a name looked up", can_look_up, C },
+	{ "what may be read", can_read_in_directory, C },
+	{ "reading files again", can_read_files, M | W },
+	{ "removing the admin socket", can_remove_its_socket, M | W },
 };
 
 static void what_a_role_needs_works(void **state)
@@ -394,11 +442,13 @@ static void what_a_role_needs_works(void **state)
 			int status;
 
 			if ((allowed[i].roles & (1 << role)) == 0) continue;
+			assert_true(mknodat(dir_fd, "readable", S_IFREG | 0600, 0) == 0 || errno == EEXIST);
 			assert_true(mknodat(dir_fd, "socket", S_IFSOCK | 0600, 0) == 0 || errno == EEXIST);
 			status = in_sandbox((enum sandbox_role)role, allowed[i].what);
 			if (status != 0) fail_msg("%s in %s: wait status 0x%x", allowed[i].name, role_names[role], (unsigned)status);
 		}
 	(void)unlinkat(dir_fd, "socket", 0);
+	(void)unlinkat(dir_fd, "readable", 0);
 }
 
 /* ---- what the kernel says of a process in there ---- */
