@@ -31,6 +31,12 @@ static void on_begin(void *ctx)
 	pods_table_begin(p->table);
 }
 
+/* Before the first list is whole the answer is AWAY, whatever is known. */
+static void tell_later(struct pods *p)
+{
+	if (p->synced) (void)timer_start(p->tell, 0);
+}
+
 /* Whatever cannot be read is not there; nor is what it was before. */
 static bool take(struct pods *p, const json_t *object, bool gone)
 {
@@ -46,7 +52,7 @@ static void on_seen(void *ctx, const json_t *object)
 	struct pods *p = ctx;
 	bool was_full = pods_table_is_full(p->table);
 
-	if (take(p, object, false)) (void)timer_start(p->tell, 0);
+	if (take(p, object, false)) tell_later(p);
 	if (!was_full && pods_table_is_full(p->table))
 		log_event(cluster_options_of(p->cluster)->log, LOG_ERROR, "kube_pods_full",
 			  F_STR("cluster", cluster_id(p->cluster)), F_INT("pods", pods_table_count(p->table)));
@@ -56,7 +62,7 @@ static void on_gone(void *ctx, const json_t *object)
 {
 	struct pods *p = ctx;
 
-	if (take(p, object, true)) (void)timer_start(p->tell, 0);
+	if (take(p, object, true)) tell_later(p);
 }
 
 static void on_synced(void *ctx)
@@ -65,7 +71,7 @@ static void on_synced(void *ctx)
 
 	pods_table_sweep(p->table);
 	p->synced = true;
-	(void)timer_start(p->tell, 0);
+	tell_later(p);
 }
 
 static inline void auto_pods(struct pods **p) { pods_free(*p); }

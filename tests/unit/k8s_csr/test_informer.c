@@ -113,7 +113,7 @@ static const struct story {
 	{ "at_once", LIST_A "{'watch': ['ADDED b 11']}, " END, "[ +a ] +b +end", "L W10 W11", 1 },
 	{ "cut", LIST_A "{'watch': ['ADDED b 11'], 'end': 'cut'}, " END, "[ +a ] +b +end", "L W10 W11", 1 },
 	{ "cut_late", LIST_A "{'watch': ['ADDED b 11'], 'hold': 2, 'end': 'cut'}, " END, "[ +a ] +b +end", "L W10 W11", 1 },
-	{ "inside_a_line", LIST_A "{'watch': ['ADDED b 11', '!{\"type\":']}, " END, "[ +a ] +b +end", "L W10 W11", 1 },
+	{ "inside_a_line", LIST_A "{'watch': ['ADDED b 11', '!{\"type\":'], 'hold': 2}, " END, "[ +a ] +b +end", "L W10 W11", 1 },
 	/* too old */
 	{ "gone", LIST_A "{'status': 410}, {'list': 'b', 'version': '20'}, " END, "[ +a ] [ +b ] +end", "L W10 L W20", 0 },
 	{ "gone_inside", LIST_A "{'watch': ['ADDED b 11', 'ERROR 410 too old'], 'end': 'hang'}, {'list': 'c', 'version': '20'}, " END,
