@@ -240,11 +240,24 @@ class Signet:
             return self.process.returncode if self.process else None
         self.process.send_signal(sig)
         try:
-            return self.process.wait(timeout)
+            code = self.process.wait(timeout)
+            if sig == signal.SIGKILL:
+                wait_for(self.is_gone)
+            return code
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError("signetd did not stop:\n" + self.log())
+
+    def is_gone(self):
+        """Its children end with it; one that is killed may do so a moment later, and has the listening socket until then."""
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", self.port))
+                return True
+            except OSError:
+                return False
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
