@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/rate.h"
 #include "ca/bans.h"
 #include "ca/keeper.h"
 #include "ca/limits.h"

@@ -1,5 +1,5 @@
 /* limits.h: what this CA may issue at all, whatever policy granted: the keeper's own reading of the configuration, checked
- * on every request.  Read-only once made; any thread.  (Bans: bans.h; the rate: struct rate below.) */
+ * on every request.  Read-only once made; any thread.  (Bans: bans.h; the rate: base/rate.h.) */
 #ifndef SIGNET_CA_LIMITS_H
 #define SIGNET_CA_LIMITS_H
 
@@ -23,12 +23,5 @@ enum keeper_reason limits_check_spiffe_id(const struct limits *l, struct bytes i
 enum keeper_reason limits_check_name(const struct limits *l, const struct wire_name *name);
 /* tls.names as certificate names; borrowed. */
 const struct wire_name *limits_serving_names(const struct limits *l, size_t *count);
-
-/* A bucket that fills at per_second and holds one second's worth.  One owner. */
-struct rate {
-	int64_t per_second, credit_us, last_us; /* credit in microseconds of waiting */
-};
-void rate_start(struct rate *r, int64_t per_second, int64_t now_us);
-bool rate_take(struct rate *r, int64_t now_us);
 
 #endif

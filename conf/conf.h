@@ -52,6 +52,7 @@ struct conf {
 	struct {
 		conf_str address;
 		int64_t fronts, max_connections, max_streams, max_pending;
+		int64_t max_connections_per_address, connect_rate_per_address, max_handshakes, rate_per_identity;
 		int64_t handshake_timeout; /* seconds */
 	} listen;
 	struct {

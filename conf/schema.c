@@ -75,6 +75,18 @@ static const struct schema_item top_items[] = {
 	  .help = "Requests that one front may have in flight in all; past it the answer is RESOURCE_EXHAUSTED at once, so "
 		  "that "
 		  "those already accepted are still answered in time." },
+	{ "listen.max_connections_per_address", SCHEMA_NUMBER, 0, 1000000, "5000", AT(conf, listen.max_connections_per_address),
+	  .help = "Of these, what one client address may hold (an IPv6 address counts with its /64); 0: no limit. All that come "
+		  "through one NAT or load balancer are one address." },
+	{ "listen.connect_rate_per_address", SCHEMA_NUMBER, 0, 1000000, "500", AT(conf, listen.connect_rate_per_address),
+	  .help = "New connections a second from one address to one front, as many at once; 0: no limit. A handshake is the most "
+		  "that a stranger can make Signet work." },
+	{ "listen.max_handshakes", SCHEMA_NUMBER, 0, 1000000, "512", AT(conf, listen.max_handshakes),
+	  .help = "Connections of each front that have not made a request yet; 0: no limit. More wait in the kernel's queue; peers "
+		  "that say nothing for two seconds make room. One address may have a quarter of them." },
+	{ "listen.rate_per_identity", SCHEMA_NUMBER, 0, 1000000, "1000", AT(conf, listen.rate_per_identity),
+	  .help = "Requests a second of one authenticated caller to one front, as many at once; past it RESOURCE_EXHAUSTED; 0: no "
+		  "limit. All replicas of a workload are one caller." },
 	{ "listen.handshake_timeout", SCHEMA_SECONDS, 1, 120, "10s", AT(conf, listen.handshake_timeout),
 	  .help = "How long a new connection may take to finish TLS and send its first request." },
 

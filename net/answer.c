@@ -21,16 +21,27 @@ static const char *const status_texts[] = {
 	"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",
 };
 
-/* grpc-status and, if there is a text, grpc-message; how many. */
-static size_t put_status(const struct call *call, nghttp2_nv nv[2])
-{
-	size_t code = (size_t)call->code < ARRAY_LEN(status_texts) ? (size_t)call->code : ERR_UNKNOWN;
+#define STATUS_MAX 3
 
-	nv[0] = field("grpc-status", status_texts[code], strlen(status_texts[code]));
-	if (call->text == NULL) return 1;
-	nv[1] = field("grpc-message", call->text, strlen(call->text));
-	nv[1].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME; /* the call may be freed before the frame is */
-	return 2;
+/* Who is sent away because we are full is told when to come back (gRPC A6), not all at the same time. */
+static const char *pushback(const struct call *call)
+{
+	static const char *const ms[] = { "400", "600", "800", "1000", "1300", "1600", "2000", "2500" };
+
+	return ms[(size_t)(call->started_us ^ call->stream) % ARRAY_LEN(ms)];
+}
+
+/* grpc-status and, if there is a text, grpc-message; how many. */
+static size_t put_status(const struct call *call, nghttp2_nv nv[STATUS_MAX])
+{
+	size_t code = (size_t)call->code < ARRAY_LEN(status_texts) ? (size_t)call->code : ERR_UNKNOWN, n = 0;
+
+	nv[n++] = field("grpc-status", status_texts[code], strlen(status_texts[code]));
+	if (code == ERR_RESOURCE_EXHAUSTED) nv[n++] = field("grpc-retry-pushback-ms", pushback(call), strlen(pushback(call)));
+	if (call->text == NULL) return n;
+	nv[n] = field("grpc-message", call->text, strlen(call->text));
+	nv[n++].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME; /* the call may be freed before the frame is */
+	return n;
 }
 
 static size_t put_headers(const char *http_status, nghttp2_nv nv[2])
@@ -76,7 +87,7 @@ static ssize_t provide(nghttp2_session *session, int32_t stream, uint8_t *to, si
 	/* #lizard forgives: the signature is the library's */
 	struct call *call = source->ptr;
 	size_t left = call->out.len - call->out_at, n = left < size ? left : size;
-	nghttp2_nv nv[2];
+	nghttp2_nv nv[STATUS_MAX];
 
 	(void)user;
 	if (n > 0) memcpy(to, call->out.data + call->out_at, n);
@@ -123,7 +134,7 @@ static char *encoded(const char *text)
 
 static void finish(struct call *call, const char *http_status, enum err_code code, const char *text)
 {
-	nghttp2_nv nv[4];
+	nghttp2_nv nv[2 + STATUS_MAX];
 	size_t n;
 
 	if (call->finished) return;

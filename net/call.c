@@ -166,7 +166,10 @@ int call_take_header(struct call *call, nghttp2_rcbuf *name, nghttp2_rcbuf *valu
 	struct bytes n = view(name), v = view(value);
 
 	call->header_bytes += n.len + v.len + FIELD_OVERHEAD;
-	if (call->header_bytes > HEADERS_PATIENCE * (size_t)GRPC_HEADERS_MAX) return NGHTTP2_ERR_CALLBACK_FAILURE;
+	if (call->header_bytes > HEADERS_PATIENCE * (size_t)GRPC_HEADERS_MAX) {
+		server_limit(call->conn->server, LIMIT_HEADERS, call->conn->address);
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	}
 	if (call->header_bytes > GRPC_HEADERS_MAX) return 0;
 	for (size_t i = 0; i < ARRAY_LEN(known_headers); i++) {
 		if (!bytes_is(n, known_headers[i].name)) continue;
@@ -204,9 +207,11 @@ static void expect_message(struct call *call)
 /* The order and the answers are grpc-go's (internal/transport/http2_server.go, operateHeaders). */
 void call_take_headers_end(struct call *call)
 {
-	bool fits = hold(call, call->header_bytes);
+	bool fits = hold(call, call->header_bytes), large = call->header_bytes > GRPC_HEADERS_MAX;
 
-	if (call->header_bytes > GRPC_HEADERS_MAX)
+	if (large || !fits)
+		server_limit(call->conn->server, large ? LIMIT_HEADERS : LIMIT_HELD, call->conn->address);
+	if (large)
 		answer_refuse(call, "200", ERR_RESOURCE_EXHAUSTED, "header fields larger than the limit");
 	else if (!call->grpc) answer_refuse(call, "415", ERR_INVALID_ARGUMENT, "invalid gRPC request content-type");
 	else if (call->bad_timeout) answer_refuse(call, "400", ERR_INTERNAL, "malformed grpc-timeout");
@@ -250,8 +255,10 @@ void call_take_data(struct call *call, struct bytes data)
 	while (data.len > 0 && !call->finished) {
 		if (call->whole) e = ERR(ERR_INTERNAL, "more than one message in a unary request");
 		else e = grpc_frame_feed(&call->frame, &data, &whole);
-		if (e.code == ERR_OK && !hold(call, call->header_bytes + call->frame.message.cap))
+		if (e.code == ERR_OK && !hold(call, call->header_bytes + call->frame.message.cap)) {
 			e = ERR(ERR_RESOURCE_EXHAUSTED, "too many unfinished requests");
+			server_limit(call->conn->server, LIMIT_HELD, call->conn->address);
+		}
 		if (e.code != ERR_OK) {
 			give_up(call, e);
 			return;

@@ -18,9 +18,16 @@ void conn_mark(struct conn *c)
 	c->server->dirty = c;
 }
 
+void conn_shaken(struct conn *c)
+{
+	if (c->shaking) c->server->handshake_count--;
+	c->shaking = false;
+}
+
 void conn_kill(struct conn *c)
 {
 	c->dead = true;
+	conn_shaken(c);
 	if (c->watch != NULL) (void)watch_set(c->watch, 0);
 	conn_mark(c);
 }
@@ -39,17 +46,22 @@ static struct err start(struct conn *c)
 	return OK;
 }
 
-struct err conn_new(struct server *s, int fd, const char *address)
+struct err conn_new(struct server *s, int fd, const char *address, struct peer *peer)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 	struct err e;
 
 	if (c == NULL) {
 		(void)close(fd);
+		peers_leave(s->peers, peer, false);
 		FAIL(ERR_RESOURCE_EXHAUSTED, "server: out of memory");
 	}
 	c->server = s;
 	c->fd = fd;
+	c->peer_address = peer;
+	c->heard_us = clock_mono_us();
+	c->shaking = true;
+	s->handshake_count++;
 	c->pending.max = PENDING_MAX;
 	(void)snprintf(c->address, sizeof(c->address), "%s", address);
 	c->next = s->conns;
@@ -96,6 +108,8 @@ void conn_free(struct conn *c)
 	(void)close(c->fd);
 	buf_free(&c->pending);
 	buf_free(&c->peer);
+	peers_leave(s->peers, c->peer_address, c->greeted);
+	conn_shaken(c);
 	server_forget(c);
 	metric_add(s->o.metrics, M_CONNECTIONS, (uint64_t)-1);
 	free(c);
@@ -326,7 +340,7 @@ static void read_tls(struct conn *c)
 
 void conn_input(struct conn *c, struct bytes in)
 {
-	c->server->now_us = clock_mono_us();
+	c->heard_us = c->server->now_us = clock_mono_us();
 	if (c->ssl == NULL) {
 		feed_session(c, in);
 		return;

@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (loop_new(&loop).code != ERR_OK) abort();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) abort();
 	s = make_server(loop, &metrics, &seen);
-	if (conn_new(s, pair[0], "fuzz").code != ERR_OK) abort();
+	if (conn_new(s, pair[0], "fuzz", NULL).code != ERR_OK) abort();
 	if ((data[0] & 0x80) != 0) conn_input(s->conns, BYTES(preface, sizeof(preface) - 1));
 	feed(s, pair[1], data + 1, len - 1);
 	if ((data[0] & 0x40) != 0) server_drain(s);

@@ -30,7 +30,9 @@ static void calm_down(struct conn *c)
 static void count_control(struct conn *c)
 {
 	new_second(c);
-	if (++c->control == CONTROL_MAX) calm_down(c);
+	if (++c->control != CONTROL_MAX) return;
+	server_limit(c->server, LIMIT_CONTROL, c->address);
+	calm_down(c);
 }
 
 static void count_reset(struct conn *c)
@@ -38,7 +40,9 @@ static void count_reset(struct conn *c)
 	uint32_t max = 2 * c->server->o.max_streams;
 
 	new_second(c);
-	if (++c->resets == (max > RESETS_MIN ? max : RESETS_MIN)) calm_down(c);
+	if (++c->resets != (max > RESETS_MIN ? max : RESETS_MIN)) return;
+	server_limit(c->server, LIMIT_RESETS, c->address);
+	calm_down(c);
 }
 
 static void credit(struct conn *c)
@@ -106,6 +110,8 @@ static void greet(struct conn *c)
 {
 	if (c->greeted) return;
 	c->greeted = true;
+	conn_shaken(c);
+	peers_greeted(c->peer_address);
 	due_remove(&c->due);
 }
 

@@ -33,6 +33,7 @@
 #define GOAWAY_MS 1000                     /* between the two GOAWAYs of a drain (RFC 9113 s6.8): a round trip; ours */
 #define IDLE_MS (10 * 1000)                /* a connection that waits for nothing for so long rests, and may have to make
                                               room; ours */
+#define HANDSHAKE_PATIENCE_MS 2000         /* a peer that says nothing for so long in its handshake may have to make room; ours */
 #define KEPT_MAX 16                        /* request headers that an owner may ask for; ours */
 
 struct kept { nghttp2_rcbuf *value; uint32_t count; };
@@ -73,6 +74,8 @@ struct conn {
 	SSL *ssl;                     /* NULL: plain */
 	struct tls *tls;
 	struct watch *watch;
+	struct peer *peer_address;    /* its share of the limits; NULL: it has none */
+	int64_t heard_us;             /* when bytes came last */
 	struct due due;               /* server->handshakes, then ->stalls, ->idle or ->resting */
 	struct buf pending;           /* bytes that the socket did not take */
 	struct buf peer;              /* the client's certificates, one behind the other, its own first; empty: it showed none */
@@ -84,6 +87,7 @@ struct conn {
 	int fd;
 	bool dirty, dead, blocked;
 	bool greeted;                 /* a first request came */
+	bool shaking;                 /* counts among server->handshake_count */
 	bool progress;                /* it took something of an answer since update_due() looked */
 	bool stalling;                /* is on server->stalls */
 	char address[64];
@@ -102,7 +106,8 @@ struct server {
 	nghttp2_option *option;
 	struct conn *conns, *dirty;
 	struct call *ready, *ready_last;
-	size_t conn_count, call_count, blocked_count, held, streamed;
+	struct peers *peers;
+	size_t conn_count, call_count, blocked_count, held, streamed, handshake_count;
 	struct due_list handshakes, requests, stalls, idle;
 	struct due_list resting;      /* idle for long; not watched by the clock: oldest first, for when room is needed */
 	struct tls_io io;
@@ -113,11 +118,13 @@ struct server {
 
 /* server.c */
 void server_touch_clock(struct server *s); /* after due_add() */
+void server_limit(struct server *s, enum server_limit limit, const char *address);
 void server_forget(struct conn *c);        /* conn_free() only: off the server's list */
 
 /* conn.c */
-struct err conn_new(struct server *s, int fd, const char *address); /* takes fd, also on error */
+struct err conn_new(struct server *s, int fd, const char *address, struct peer *peer); /* takes fd and peer, also on error */
 void conn_free(struct conn *c);
+void conn_shaken(struct conn *c);          /* its handshake is over, or it is */
 void conn_kill(struct conn *c);            /* to be freed in the next server_flush() */
 void conn_mark(struct conn *c);            /* dirty: to be written in the next server_flush() */
 void conn_input(struct conn *c, struct bytes in);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 
 #define ACCEPT_BURST 8       /* connections per wake-up; ours: other processes and other connections have a turn */
+#define ACCEPT_BUSY_MS 5     /* until handshakes that are under way may be through; ours */
 #define ACCEPT_AGAIN_MS 200  /* pause after "no descriptors", so that a waiting client does not make us spin; ours */
 
 /* ---- time: one timer for all the lists of due.h ---- */
@@ -53,6 +55,17 @@ static void rest(struct conn *c)
 	due_add(&c->server->resting, &c->due, clock_mono_us());
 }
 
+void server_limit(struct server *s, enum server_limit limit, const char *address)
+{
+	if (s->o.limit != NULL) s->o.limit(s->o.ctx, limit, address);
+}
+
+static void end_by(struct conn *c, enum server_limit limit)
+{
+	server_limit(c->server, limit, c->address);
+	conn_kill(c);
+}
+
 static void on_clock(void *ctx)
 {
 	struct server *s = ctx;
@@ -60,11 +73,15 @@ static void on_clock(void *ctx)
 	struct due *d;
 
 	s->clock_at = 0;
-	while ((d = late(&s->handshakes, now)) != NULL || (d = late(&s->stalls, now)) != NULL)
-		conn_kill(CONTAINER(d, struct conn, due));
+	while ((d = late(&s->handshakes, now)) != NULL) end_by(CONTAINER(d, struct conn, due), LIMIT_HANDSHAKE_TIME);
+	while ((d = late(&s->stalls, now)) != NULL) end_by(CONTAINER(d, struct conn, due), LIMIT_STALLED);
 	while ((d = late(&s->idle, now)) != NULL) rest(CONTAINER(d, struct conn, due));
-	while ((d = late(&s->requests, now)) != NULL)
-		call_abort(CONTAINER(d, struct call, due), ERR_DEADLINE_EXCEEDED, "the request did not arrive in time");
+	while ((d = late(&s->requests, now)) != NULL) {
+		struct call *call = CONTAINER(d, struct call, due);
+
+		server_limit(s, LIMIT_REQUEST_TIME, call->conn->address);
+		call_abort(call, ERR_DEADLINE_EXCEEDED, "the request did not arrive in time");
+	}
 	server_touch_clock(s);
 }
 
@@ -107,28 +124,70 @@ static bool make_room(struct server *s)
 	return true;
 }
 
+/* Room for one more handshake?  Who waits for us is answered in each round, so the oldest that has said nothing for a while is the
+ * one to go; if there is none such, all are busy, and new ones wait in the kernel's queue until some are through. */
+static bool make_room_for_handshake(struct server *s)
+{
+	int64_t now = clock_mono_us();
+	struct due *d = due_first(&s->handshakes);
+	struct pollfd waiting = { .fd = s->o.listen_fd, .events = POLLIN };
+	struct conn *c;
+
+	if (s->o.max_handshakes == 0 || s->handshake_count < s->o.max_handshakes || d == NULL) return true;
+	c = CONTAINER(d, struct conn, due);
+	if (now - c->heard_us < HANDSHAKE_PATIENCE_MS * INT64_C(1000)) return false;
+	if (poll(&waiting, 1, 0) != 1) return true; /* for nobody */
+	due_remove(d);
+	end_by(c, LIMIT_HANDSHAKES);
+	return true;
+}
+
+static void look_away(struct server *s, int64_t ms)
+{
+	(void)watch_set(s->watch, 0);
+	(void)timer_start(s->accept_again, ms);
+}
+
+static void take(struct server *s, int fd, const struct sockaddr_storage *from)
+{
+	static const enum server_limit limits[] = { [PEERS_CONNECTIONS] = LIMIT_ADDRESS_CONNECTIONS,
+		                                    [PEERS_HANDSHAKES] = LIMIT_ADDRESS_HANDSHAKES,
+		                                    [PEERS_RATE] = LIMIT_ADDRESS_RATE };
+	struct peer *peer = NULL;
+	enum peers_verdict verdict = PEERS_OK;
+	char address[64];
+	bool room = make_room(s);
+
+	address_text(from, address, sizeof(address));
+	if (room) verdict = peers_enter(s->peers, from, clock_mono_us(), &peer);
+	if (room && verdict == PEERS_OK) {
+		if (conn_new(s, fd, address, peer).code != ERR_OK) metric_inc(s->o.metrics, M_CONNECTIONS_REFUSED);
+		return;
+	}
+	server_limit(s, room ? limits[verdict] : LIMIT_CONNECTIONS, address);
+	metric_inc(s->o.metrics, M_CONNECTIONS_REFUSED);
+	(void)close(fd);
+}
+
 /* One connection; false: none is waiting, or none can be had now. */
 static bool accept_one(struct server *s)
 {
 	struct sockaddr_storage from = { 0 };
 	socklen_t len = sizeof(from);
-	int fd = accept4(s->o.listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	char address[64];
+	int fd;
 
+	if (!make_room_for_handshake(s)) {
+		look_away(s, ACCEPT_BUSY_MS);
+		return false;
+	}
+	fd = accept4(s->o.listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		if (errno == ECONNABORTED || errno == EINTR) return true;
 		if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
-		(void)watch_set(s->watch, 0); /* EMFILE and its like: the socket stays readable, so look away for a while */
-		(void)timer_start(s->accept_again, ACCEPT_AGAIN_MS);
+		look_away(s, ACCEPT_AGAIN_MS); /* EMFILE and its like: the socket stays readable */
 		return false;
 	}
-	if (!make_room(s)) {
-		metric_inc(s->o.metrics, M_CONNECTIONS_REFUSED);
-		(void)close(fd);
-		return true;
-	}
-	address_text(&from, address, sizeof(address));
-	if (conn_new(s, fd, address).code != ERR_OK) metric_inc(s->o.metrics, M_CONNECTIONS_REFUSED);
+	take(s, fd, &from);
 	return true;
 }
 
@@ -173,6 +232,7 @@ static struct err copy_methods(struct server *s)
 static struct err make_parts(struct server *s)
 {
 	TRY(copy_methods(s));
+	TRY(peers_new(&s->o.per_address, &s->peers));
 	s->rx = malloc(RX_BYTES);
 	s->plain = malloc(PLAIN_BYTES);
 	s->io.out = malloc(STAGE_BYTES);
@@ -305,6 +365,7 @@ void server_free(struct server *s)
 	nghttp2_option_del(s->option);
 	tls_unref(s->tls);
 	pages_free(&s->pages);
+	peers_free(s->peers);
 	free(s->methods);
 	free(s->rx);
 	free(s->plain);

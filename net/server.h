@@ -12,6 +12,7 @@
 
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "net/peers.h"
 #include "net/tls.h"
 
 #define GRPC_MESSAGE_MAX (64 * 1024)   /* bytes of one request message; ours (a CSR request is 1 KiB) */
@@ -38,6 +39,20 @@ struct server_header {
 	const char *name;              /* lower case */
 	const char *prefix;            /* "" or what a value must begin with to be seen (and counted) at all */
 };
+/* What a peer ran into.  Each is told once for each connection that it ends, or request that it refuses. */
+enum server_limit {
+	LIMIT_CONNECTIONS,         /* max_connections, and nobody was idle long enough to make room */
+	LIMIT_ADDRESS_CONNECTIONS, LIMIT_ADDRESS_HANDSHAKES, LIMIT_ADDRESS_RATE, /* options.per_address */
+	LIMIT_HANDSHAKES,          /* max_handshakes: the oldest went to make room */
+	LIMIT_HANDSHAKE_TIME,      /* handshake_ms */
+	LIMIT_REQUEST_TIME,        /* a request that did not arrive in time */
+	LIMIT_STALLED,             /* a peer that does not take its answers */
+	LIMIT_CONTROL, LIMIT_RESETS, /* floods of frames, of streams that are reset */
+	LIMIT_HEADERS,             /* GRPC_HEADERS_MAX */
+	LIMIT_HELD,                /* bytes of unfinished requests, of one connection or of all */
+	LIMIT_COUNT
+};
+
 struct server_options {
 	struct loop *loop;
 	int listen_fd;                 /* shared with other processes; accepted from, never closed */
@@ -49,6 +64,11 @@ struct server_options {
 	size_t max_connections;        /* above: whoever is idle longest (10 s at least) makes room; if none, accept and close */
 	uint32_t max_streams;          /* SETTINGS_MAX_CONCURRENT_STREAMS */
 	int64_t handshake_ms;          /* from accept to the first request's HEADERS */
+	size_t max_handshakes;         /* connections without a first request yet; above, new ones wait in the kernel's queue for a
+	                                * moment, then the oldest that says nothing goes; 0: no limit */
+	struct peers_limits per_address;
+	/* A limit was hit, by this address.  Sets no limit itself; must not call the server.  May be NULL. */
+	void (*limit)(void *ctx, enum server_limit limit, const char *address);
 	/* Once per connection, when it closes, for what conn_set_user() put there.  May be NULL. */
 	void (*conn_gone)(void *ctx, void *user);
 };

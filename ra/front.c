@@ -212,6 +212,13 @@ static void on_flush(void *ctx)
 	stop_if_idle(f);
 }
 
+static void on_limit(void *ctx, enum server_limit limit, const char *address)
+{
+	struct front *f = ctx;
+
+	limits_tell(&f->requests.told, limit, address);
+}
+
 static struct err make_server(struct front *f)
 {
 	/* As Istio: the first authorization of several that begins so (case-sensitive) is the one. */
@@ -223,8 +230,12 @@ static struct err make_server(struct front *f)
 		                    .method_count = ARRAY_LEN(methods), .ctx = f, .headers = headers,
 		                    .max_connections = (size_t)c->listen.max_connections,
 		                    .max_streams = (uint32_t)c->listen.max_streams,
-		                    .handshake_ms = c->listen.handshake_timeout * 1000, .conn_gone = on_conn_gone };
+		                    .handshake_ms = c->listen.handshake_timeout * 1000, .conn_gone = on_conn_gone,
+		                    .max_handshakes = (size_t)c->listen.max_handshakes, .limit = on_limit };
 
+	o.per_address = (struct peers_limits){ .connections = (uint32_t)c->listen.max_connections_per_address,
+		                               .handshakes = (uint32_t)(c->listen.max_handshakes + 3) / 4,
+		                               .per_second = (uint32_t)c->listen.connect_rate_per_address };
 	services_methods(f->services, methods + 1);
 	return server_new(&o, &f->server);
 }
@@ -248,6 +259,8 @@ static struct err make_requests(struct front *f)
 	r->conf = f->o->conf;
 	r->log = f->o->log;
 	r->metrics = f->o->metrics;
+	r->told = (struct limits_told){ .log = f->o->log, .metrics = f->o->metrics };
+	TRY(rates_new(f->o->conf->listen.rate_per_identity, &r->rates));
 	r->link = f->link;
 	r->scratch.max = 2 * WIRE_ROOTS_MAX;
 	return key_verifier_new(&r->verifier);
@@ -300,6 +313,7 @@ static void front_finish(struct front *f)
 	link_free(f->link);
 	auth_free(f->requests.auth);
 	key_verifier_free(f->requests.verifier);
+	rates_free(f->requests.rates);
 	answer_tail_free(&f->requests.tail);
 	buf_free(&f->requests.scratch);
 	timer_free(f->drain);

@@ -279,6 +279,16 @@ static struct err denied(struct request *r, const struct policy_request *ask, st
 	return e;
 }
 
+/* One identity cannot have all of us, however many copies of it there are. */
+static struct err check_rate(struct request *r)
+{
+	const char *who = caller_id(r->identity->caller);
+
+	if (rates_take(r->service->rates, who, clock_mono_us())) return OK;
+	limits_tell(&r->service->told, TOLD_IDENTITY, who);
+	FAIL(ERR_RESOURCE_EXHAUSTED, "front: too many requests of one caller");
+}
+
 /* Policy before the CSR: a caller that may have nothing costs no public-key work.  Both before any wait: what waits is good, but
  * for the pod. */
 static struct err step_decide(struct request *r, enum step_result *result)
@@ -287,6 +297,7 @@ static struct err step_decide(struct request *r, enum step_result *result)
 		                      .issuer = r->cert_signer };
 
 	(void)result;
+	TRY(check_rate(r));
 	TRY(copy_text(r->ask.impersonated_identity, r->impersonate, sizeof(r->impersonate)));
 	TRY(copy_text(r->ask.cert_signer, r->cert_signer, sizeof(r->cert_signer)));
 	r->grant = malloc(sizeof(*r->grant)); /* large, and written by policy: not cleared */
@@ -303,8 +314,11 @@ static struct err step_decide(struct request *r, enum step_result *result)
 
 static struct err step_issue(struct request *r, enum step_result *result)
 {
+	struct err e = submit(r, r->grant, r->csr);
+
 	*result = STEP_WAIT;
-	TRY(submit(r, r->grant, r->csr));
+	if (e.code == ERR_RESOURCE_EXHAUSTED) limits_tell(&r->service->told, TOLD_PENDING, caller_id(r->identity->caller));
+	if (e.code != ERR_OK) return e;
 	let_go(r); /* they are in the question now */
 	return OK;
 }

@@ -10,7 +10,9 @@
 #include "ra/answer.h"
 #include "ra/auth.h"
 #include "ra/desk.h"
+#include "ra/limits_told.h"
 #include "ra/link.h"
+#include "ra/rates.h"
 
 struct request_service { /* what requests need; owned by the front, outlives them */
 	const struct conf *conf;
@@ -20,6 +22,8 @@ struct request_service { /* what requests need; owned by the front, outlives the
 	struct link *link;
 	struct desk *desk;
 	struct key_verifier *verifier;
+	struct rates *rates;
+	struct limits_told told;
 	struct answer_tail tail;
 	struct buf scratch;     /* of one answer at a time */
 	struct {

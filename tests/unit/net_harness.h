@@ -33,7 +33,7 @@ struct harness {
 	int listen_fd, orders[2];
 	uint16_t port;
 	struct metrics metrics;
-	_Atomic unsigned messages, gone, ends, conns_gone;
+	_Atomic unsigned messages, gone, ends, conns_gone, limits[LIMIT_COUNT];
 	char peer[64];             /* of the last call */
 	uint8_t peer_cert[4096];
 	size_t peer_cert_len, authorizations;
@@ -160,6 +160,14 @@ static inline void harness_listen(struct harness *h)
 }
 
 /* limits: max_connections, max_streams, handshake_ms are taken from it. */
+static inline void harness_limit(void *ctx, enum server_limit limit, const char *address)
+{
+	struct harness *h = ctx;
+
+	assert_non_null(strchr(address, ':'));
+	atomic_fetch_add(&h->limits[limit], 1);
+}
+
 static inline struct harness *harness_new(struct tls *tls, struct server_options limits)
 {
 	static const struct server_header headers[] = { { "authorization", "Bearer " }, { "clusterid", "" }, { NULL, NULL } };
@@ -181,6 +189,7 @@ static inline struct harness *harness_new(struct tls *tls, struct server_options
 	limits.ctx = h;
 	limits.headers = headers;
 	limits.conn_gone = harness_conn_gone;
+	limits.limit = harness_limit;
 	assert_int_equal(server_new(&limits, &h->server).code, ERR_OK);
 	server_set_tls(h->server, tls);
 	assert_int_equal(pipe(h->orders), 0);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "ca/bans.h"
+#include "base/rate.h"
 #include "ca/limits.h"
 
 #define ORG "trust_domain: example.org\n"

@@ -52,6 +52,7 @@ static void control_frames_are_bounded(void **state)
 		raw_send(r);
 		a = raw_answer(r, 0, 3000);
 		if (!a.closed || (a.goaway != NGHTTP2_ENHANCE_YOUR_CALM && a.goaway != -1)) fail_msg("%s: goaway %d", floods[i].name, (int)a.goaway);
+		if (h->limits[LIMIT_CONTROL] != i + 1) fail_msg("%s: %u times told", floods[i].name, h->limits[LIMIT_CONTROL]);
 		raw_close(r);
 	}
 	expect_served(h);
@@ -281,6 +282,7 @@ static void connections_are_counted(void **state)
 	c = raw_open(h);
 	assert_true(raw_answer(c, 0, 3000).closed);
 	assert_int_equal(h->metrics.value[M_CONNECTIONS_REFUSED], 1);
+	assert_int_equal(h->limits[LIMIT_CONNECTIONS], 1);
 	raw_close(a);
 	raw_close(c);
 	assert_true(harness_reaches(&h->conns_gone, 1));
@@ -358,6 +360,86 @@ static void connection_of_silent_streams_makes_room(void **state)
 	harness_free(h);
 }
 
+/* ---- one address, all others ---- */
+
+static void an_address_has_its_share_of_connections(void **state)
+{
+	struct harness *h = harness_new(NULL, (struct server_options){ .max_connections = 50, .max_streams = 10, .handshake_ms = 5000,
+								       .per_address = { .connections = 2 } });
+	struct raw *a, *b, *c;
+
+	(void)state;
+	harness_start(h);
+	a = raw_open(h);
+	b = raw_open(h);
+	raw_call(b, 1, "/t/Echo", "x");
+	raw_send(b);
+	raw_expect(b, 1, 200, 0, "the second");
+	c = raw_open(h);
+	assert_true(raw_answer(c, 0, 3000).closed);
+	assert_int_equal(h->limits[LIMIT_ADDRESS_CONNECTIONS], 1);
+	raw_close(c);
+	raw_close(a);
+	for (int i = 0; i < 100 && atomic_load(&h->metrics.value[M_CONNECTIONS]) > 1; i++) (void)usleep(20000);
+	expect_served(h);
+	raw_close(b);
+	harness_free(h);
+}
+
+static void an_address_has_its_share_of_handshakes(void **state)
+{
+	struct harness *h = harness_new(NULL, (struct server_options){ .max_connections = 50, .max_streams = 10, .handshake_ms = 5000,
+								       .per_address = { .handshakes = 2 } });
+	struct raw *mute, *served, *more;
+
+	(void)state;
+	harness_start(h);
+	mute = raw_connect(h);
+	served = raw_open(h);
+	raw_call(served, 1, "/t/Echo", "x");
+	raw_send(served);
+	raw_expect(served, 1, 200, 0, "greeted");
+	more = raw_open(h); /* in the place of the one that is through */
+	for (int i = 0; i < 100 && atomic_load(&h->metrics.value[M_CONNECTIONS]) < 3; i++) (void)usleep(20000);
+	assert_int_equal(h->limits[LIMIT_ADDRESS_HANDSHAKES], 0);
+	{
+		struct raw *over = raw_open(h);
+
+		assert_true(raw_answer(over, 0, 3000).closed);
+		raw_close(over);
+	}
+	assert_int_equal(h->limits[LIMIT_ADDRESS_HANDSHAKES], 1);
+	raw_close(mute);
+	raw_close(more);
+	raw_close(served);
+	harness_free(h);
+}
+
+static void silent_handshakes_make_room_and_busy_ones_are_waited_for(void **state)
+{
+	struct harness *h = harness_new(NULL, (struct server_options){ .max_connections = 50, .max_streams = 10, .handshake_ms = 60000,
+								       .max_handshakes = 2 });
+	struct raw *mute[2], *next;
+	int64_t before = clock_mono_us();
+
+	(void)state;
+	harness_start(h);
+	mute[0] = raw_connect(h);
+	mute[1] = raw_connect(h);
+	for (int i = 0; i < 100 && atomic_load(&h->metrics.value[M_CONNECTIONS]) < 2; i++) (void)usleep(20000);
+	next = raw_open(h); /* in the kernel's queue, until one of them has been silent for two seconds */
+	raw_call(next, 1, "/t/Echo", "x");
+	raw_send(next);
+	raw_expect(next, 1, 200, 0, "in the place of a silent one");
+	assert_true(clock_mono_us() - before > 1500000);
+	assert_int_equal(h->limits[LIMIT_HANDSHAKES], 1);
+	assert_true(raw_answer(mute[0], 0, 3000).closed);
+	raw_close(mute[0]);
+	raw_close(mute[1]);
+	raw_close(next);
+	harness_free(h);
+}
+
 /* ---- time ---- */
 
 static struct harness *hurried(void)
@@ -382,6 +464,7 @@ static void silent_peer_is_cut(void **state)
 	assert_true(raw_answer(mute, 0, 3000).closed);
 	assert_true(raw_answer(polite, 0, 3000).closed); /* a SETTINGS frame is not a request */
 	assert_in_range(clock_mono_us() - before, 100000, 1000000);
+	assert_int_equal(h->limits[LIMIT_HANDSHAKE_TIME], 2);
 	raw_expect(served, 1, 200, 0, "had a request");
 	raw_call(served, 3, "/t/Echo", "x");
 	raw_send(served);
@@ -505,6 +588,9 @@ int main(void)
 		T(continuation_flood_is_cut),
 		T(unfinished_requests_are_bounded),
 		T(nonsense_is_cut_off),
+		cmocka_unit_test(an_address_has_its_share_of_connections),
+		cmocka_unit_test(an_address_has_its_share_of_handshakes),
+		cmocka_unit_test(silent_handshakes_make_room_and_busy_ones_are_waited_for),
 		cmocka_unit_test(connections_are_counted),
 		cmocka_unit_test(idle_connection_makes_room),
 		cmocka_unit_test(connection_of_silent_streams_makes_room),

@@ -213,6 +213,8 @@ static inline void bench_make_service(struct bench *b, int keeper_fd)
 	s->conf = b->conf;
 	s->log = &b->log;
 	s->metrics = &b->h.metrics;
+	s->told = (struct limits_told){ .log = s->log, .metrics = s->metrics };
+	assert_int_equal(rates_new(b->conf->listen.rate_per_identity, &s->rates).code, ERR_OK);
 	s->scratch.max = 2 * WIRE_ROOTS_MAX;
 	assert_int_equal(auth_new(&auth, &s->auth, &bad).code, ERR_OK);
 	assert_int_equal(desk_new(&desk, &s->desk).code, ERR_OK);
@@ -271,6 +273,7 @@ static inline int bench_down(void **state)
 	link_free(b->service.link);
 	auth_free(b->service.auth);
 	key_verifier_free(b->service.verifier);
+	rates_free(b->service.rates);
 	answer_tail_free(&b->service.tail);
 	buf_free(&b->service.scratch);
 	watch_free(h->watch);
