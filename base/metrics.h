@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/metrics_limits.h"
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 
@@ -69,20 +70,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(CONNECTIONS_TOTAL, COUNTER, "signet_connections_total", "", "Connections accepted.")                          \
 	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "", "Connections closed at once, over the limit.") \
 	X(TLS_FAILED, COUNTER, "signet_tls_handshakes_failed_total", "", "TLS handshakes that failed.")                 \
-	X(LIMIT_CONNECTIONS, COUNTER, "signet_limits_hit_total", "limit=\"connections\"", "Connections that were ended and requests that were refused, by the limit that they hit.") \
-	X(LIMIT_ADDRESS_CONNECTIONS, COUNTER, "signet_limits_hit_total", "limit=\"address_connections\"", "") \
-	X(LIMIT_ADDRESS_HANDSHAKES, COUNTER, "signet_limits_hit_total", "limit=\"address_handshakes\"", "") \
-	X(LIMIT_ADDRESS_RATE, COUNTER, "signet_limits_hit_total", "limit=\"address_rate\"", "") \
-	X(LIMIT_HANDSHAKES, COUNTER, "signet_limits_hit_total", "limit=\"handshakes\"", "") \
-	X(LIMIT_HANDSHAKE_TIME, COUNTER, "signet_limits_hit_total", "limit=\"handshake_time\"", "") \
-	X(LIMIT_REQUEST_TIME, COUNTER, "signet_limits_hit_total", "limit=\"request_time\"", "") \
-	X(LIMIT_STALLED, COUNTER, "signet_limits_hit_total", "limit=\"stalled\"", "") \
-	X(LIMIT_CONTROL, COUNTER, "signet_limits_hit_total", "limit=\"control_frames\"", "") \
-	X(LIMIT_RESETS, COUNTER, "signet_limits_hit_total", "limit=\"resets\"", "") \
-	X(LIMIT_HEADERS, COUNTER, "signet_limits_hit_total", "limit=\"headers\"", "") \
-	X(LIMIT_HELD, COUNTER, "signet_limits_hit_total", "limit=\"held_bytes\"", "") \
-	X(LIMIT_IDENTITY, COUNTER, "signet_limits_hit_total", "limit=\"identity_rate\"", "") \
-	X(LIMIT_PENDING, COUNTER, "signet_limits_hit_total", "limit=\"pending\"", "") \
+	METRICS_LIMITS(X)                                                                                              \
 	X(PENDING, GAUGE_SUM, "signet_requests_pending", "", "Requests waiting for the keeper.")                        \
 	X(OVERLOADED, COUNTER, "signet_requests_overloaded_total", "", "Requests refused because a queue was full.")    \
 	X(JWT_CACHE_HIT, COUNTER, "signet_jwt_cache_hits_total", "", "Tokens that had been verified before.")           \

@@ -307,8 +307,8 @@ static const struct schema_item csr_issuer_items[] = {
 		  "Whoever "
 		  "can answer in its place at that moment becomes the root of the mesh; better name the file." },
 	{ "approve", SCHEMA_ENUM, 0, 0, "self", AT(conf_csr_issuer, approve), .choices = approvals,
-	  .help = "self: Signet approves what it has filed. external: somebody else does, for example cert-manager's "
-		  "approver-policy, and Signet waits." },
+	  .help = "self: Signet approves what it has filed. external: somebody else does (a person, or a "
+		  "controller that decides about requests of the Kubernetes API), and Signet waits." },
 	{ "deadline", SCHEMA_SECONDS, 1, 15 * MINUTE, "60s", AT(conf_csr_issuer, deadline),
 	  .help = "How long a request may wait for approval and signature before the client is told that it failed." },
 	{ "after", SCHEMA_ENUM, 0, 0, "delete", AT(conf_csr_issuer, after), .choices = afters,

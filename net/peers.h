@@ -1,5 +1,5 @@
-/* peers.h: what each client address holds of a server: connections, handshakes that are not over, new connections a second.  So that
- * one address, whatever it does, leaves room for the others.  An IPv6 address counts with its /64, which is one customer's.
+/* peers.h: what each client address holds of a server: connections, handshakes that are not over, new connections a second.  So
+ * that one address, whatever it does, leaves room for the others.  An IPv6 address counts with its /64, which is one customer's.
  * One owner. */
 #ifndef SIGNET_NET_PEERS_H
 #define SIGNET_NET_PEERS_H
@@ -26,8 +26,8 @@ struct err peers_new(const struct peers_limits *limits, struct peers **out);
 void peers_free(struct peers *p); /* NULL is allowed */
 static inline void auto_peers(struct peers **p) { peers_free(*p); }
 
-/* A connection came.  OK: it counts, as a handshake too, until peers_leave(); *out is NULL for a unix socket, which has no limits, and
- * without memory.  now_us: monotonic. */
+/* A connection came.  OK: it counts, as a handshake too, until peers_leave(); *out is NULL for a unix socket, which has no limits,
+ * and without memory.  now_us: monotonic. */
 enum peers_verdict peers_enter(struct peers *p, const struct sockaddr_storage *from, int64_t now_us, struct peer **out);
 void peers_greeted(struct peer *peer); /* its handshake is over; NULL is allowed */
 /* It is closed; `greeted` as it was.  NULL is allowed. */

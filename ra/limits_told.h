@@ -1,5 +1,5 @@
-/* limits_told.h: each limit that a client runs into is counted, and named in the log: one line a second for each kind, with how many
- * were left out.  One owner. */
+/* limits_told.h: each limit that a client runs into is counted, and named in the log: one line a second for each kind, with how
+ * many were left out.  One owner. */
 #ifndef SIGNET_RA_LIMITS_TOLD_H
 #define SIGNET_RA_LIMITS_TOLD_H
 

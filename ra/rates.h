@@ -1,5 +1,5 @@
-/* rates.h: requests a second of each identity, so that one of them, whatever it does, leaves the others their turn.  A table of fixed
- * size: of those who asked last, the oldest is forgotten first.  One owner. */
+/* rates.h: requests a second of each identity, so that one of them, whatever it does, leaves the others their turn.  A table of
+ * fixed size: of those who asked last, the oldest is forgotten first.  One owner. */
 #ifndef SIGNET_RA_RATES_H
 #define SIGNET_RA_RATES_H
 

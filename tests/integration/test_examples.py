@@ -33,7 +33,7 @@ def example(request, tmp_path):
 
 
 def test_there_are_examples():
-    assert {p.name for p in EXAMPLES.glob("*.yaml")} == {"istio.yaml", "vm.yaml", "dns-names.yaml", "nomad.yaml"}
+    assert {p.name for p in EXAMPLES.glob("*.yaml")} == {"istio.yaml", "istio-ra.yaml", "vm.yaml", "dns-names.yaml", "nomad.yaml"}
 
 
 def test_each_example_is_good(example):
@@ -50,6 +50,13 @@ DECISIONS = [  # example, arguments of policy test, SPIFFE ID that is granted or
     ("istio.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=ztunnel"],
      ["--impersonate", "spiffe://cluster.local/ns/shop/sa/cart"], None, None),
     ("istio.yaml", ["issuer=other", "k8s.namespace=shop", "k8s.service_account=cart"], [], None, None),
+    ("istio-ra.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=cart"], [],
+     "spiffe://cluster.local/ns/shop/sa/cart", None),
+    ("istio-ra.yaml", ["issuer=cluster", "k8s.namespace=istio-system", "k8s.service_account=ztunnel"],
+     ["--impersonate", "spiffe://cluster.local/ns/shop/sa/cart"], "spiffe://cluster.local/ns/shop/sa/cart", None),
+    ("istio-ra.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=ztunnel"],
+     ["--impersonate", "spiffe://cluster.local/ns/shop/sa/cart"], None, None),
+    ("istio-ra.yaml", [], ["--method", "mtls", "--id", "spiffe://cluster.local/ns/shop/sa/cart"], None, None),
     ("vm.yaml", [], ["--method", "join_token", "--id", "spiffe://vm.example.org/vm/db1"], "spiffe://vm.example.org/vm/db1", None),
     ("vm.yaml", [], ["--method", "mtls", "--id", "spiffe://vm.example.org/vm/db1"], "spiffe://vm.example.org/vm/db1", None),
     ("vm.yaml", [], ["--method", "mtls", "--id", "spiffe://vm.example.org/vm/old-db1"], None, None),
