@@ -115,8 +115,9 @@ void kube_fetch_keys(struct kube *k, const struct conf *conf, unsigned issuer, s
 	struct err e;
 
 	*out = (struct kube_keys){ .e = ERR(ERR_INTERNAL, "kube: no answer") };
-	e = jwks_fetch_start(&(struct jwks_fetch_options){ .https = k->https, .conf = conf, .issuer = issuer, .done = on_keys, .ctx = &f },
-	                     &fetch);
+	e = jwks_fetch_start(
+		&(struct jwks_fetch_options){ .https = k->https, .conf = conf, .issuer = issuer, .done = on_keys, .ctx = &f },
+		&fetch);
 	if (e.code == ERR_OK) e = loop_run(k->loop);
 	if (e.code == ERR_OK) return;
 	out->e = e;

@@ -1,5 +1,5 @@
-/* kube.h: questions to the servers of a configuration, one at a time, with the courier's own HTTPS client: what answers here answers
- * the daemon.  One thread. */
+/* kube.h: questions to the servers of a configuration, one at a time, with the courier's own HTTPS client: what answers here
+ * answers the daemon.  One thread. */
 #ifndef SIGNET_CLI_KUBE_H
 #define SIGNET_CLI_KUBE_H
 

@@ -77,7 +77,8 @@ static struct err put_quoted(const char *text, struct buf *out)
 
 static struct err put_head(const struct rbac *r, const char *api, const char *kind, const char *ns, struct buf *out)
 {
-	TRY(buf_printf(out, "%sapiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n", out->len > 0 ? "---\n" : "", api, kind, r->name));
+	TRY(buf_printf(out, "%sapiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n", out->len > 0 ? "---\n" : "", api, kind,
+		       r->name));
 	return ns[0] == '\0' ? OK : buf_printf(out, "  namespace: %s\n", ns);
 }
 

@@ -17,7 +17,7 @@ json_t *rbac_rule_json(const struct need *need);
 
 struct rbac {
 	const char *name;         /* of the roles and bindings */
-	const char *user;         /* who gets them: "system:serviceaccount:NAMESPACE:NAME", or the name of a user; printable ASCII */
+	const char *user; /* who gets them: "system:serviceaccount:NAMESPACE:NAME", or the name of a user; printable ASCII */
 	bool account;             /* the service account itself, too */
 	const struct need *needs;
 	size_t count;

@@ -18,7 +18,7 @@ void report_begin(struct report *r, const char *of)
 static void add(struct report *r, json_t *check)
 {
 	if (r->checks == NULL) r->checks = json_array();
-	(void)json_array_append_new(r->checks, check); /* none (no memory): what is printed then is no JSON, and fails */
+	r->bad = json_array_append_new(r->checks, check) != 0 || r->bad; /* what is left out for want of memory is not good */
 }
 
 void report(struct report *r, enum report_state state, const char *what, const char *detail)

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/own.h"
 #include "cli/cli.h"
 
 enum report_state { REPORT_GOOD, REPORT_SKIPPED, REPORT_MISSING, REPORT_FAILED };
@@ -12,8 +13,9 @@ struct report {
 	const struct cli *c;
 	char of[128];    /* what the next findings are of: "cluster east"; "": there was nothing yet */
 	bool bad;        /* something is missing, or failed */
-	json_t *checks;  /* -o json */
+	json_t *checks;  /* -o json; NULL: none yet */
 };
+static inline void auto_report(struct report *r) { json_decref(r->checks); }
 /* `detail` may hold what others said: it is made safe. */
 void report(struct report *r, enum report_state state, const char *what, const char *detail);
 /* A rule of RBAC that is missing, with the YAML that grants it (each line indented), and as JSON, which is taken over. */

@@ -48,7 +48,9 @@ static struct err put_missing(const struct kube_missing *m, struct buf *out)
 	AUTO(buf) struct buf rules = { .max = RBAC_MAX };
 	char name[64], digits[2 * KEY_SHA256_LEN + 1];
 	uint8_t digest[KEY_SHA256_LEN];
-	struct rbac rbac = { .name = ROLE, .user = m->user[0] != '\0' ? m->user : UNKNOWN_USER, .needs = m->needs, .count = m->count };
+	struct rbac rbac = {
+		.name = ROLE, .user = m->user[0] != '\0' ? m->user : UNKNOWN_USER, .needs = m->needs, .count = m->count
+	};
 
 	TRY(rbac_put_manifest(&rbac, &rules));
 	TRY(key_sha256(buf_view(&rules), digest));
@@ -76,8 +78,10 @@ static struct err add_grant(const struct cli *c, const char *cluster, const stru
 	TRY(put_missing(m, &manifest));
 	TRY(buf_put(&manifest, "", 1));
 	if (!c->json)
-		return buf_printf(&g->text, "\n# All that is missing at cluster %s (kubectl apply -f -):\n%s", cluster, manifest.data);
-	if (json_array_append_new(g->json, json_pack("{ss ss ss}", "cluster", cluster, "user", m->user, "manifest", manifest.data)) != 0)
+		return buf_printf(&g->text, "\n# All that is missing at cluster %s (kubectl apply -f -):\n%s", cluster,
+				  manifest.data);
+	if (json_array_append_new(g->json,
+				  json_pack("{ss ss ss}", "cluster", cluster, "user", m->user, "manifest", manifest.data)) != 0)
 		FAIL(ERR_RESOURCE_EXHAUSTED, "cli: out of memory");
 	return OK;
 }
@@ -87,13 +91,15 @@ static enum cli_exit print_end(const struct cli *c, struct report *r, const stru
 	AUTO(json) json_t *o = NULL;
 
 	if (c->json) {
-		o = json_pack("{sb so sO}", "good", !r->bad, "checks", r->checks != NULL ? r->checks : json_array(), "missing", g->json);
+		o = json_pack("{sb so sO}", "good", !r->bad, "checks", r->checks != NULL ? r->checks : json_array(), "missing",
+			      g->json);
 		r->checks = NULL;
 		CLI_TRY(cli_print_json(c, o));
 	} else if (r->bad) {
 		(void)fwrite(g->text.data, 1, g->text.len, c->out);
 	} else {
-		fprintf(c->out, "%s\n", r->of[0] == '\0' ? "nothing to check: no cluster, and no issuer whose keys are fetched" : "all good");
+		fprintf(c->out, "%s\n",
+			r->of[0] == '\0' ? "nothing to check: no cluster, and no issuer whose keys are fetched" : "all good");
 	}
 	return r->bad ? CLI_FAILED : CLI_OK;
 }
@@ -133,7 +139,7 @@ enum cli_exit run_kube_check(struct cli *c)
 {
 	AUTO(kube) struct kube k = { .loop = NULL };
 	AUTO(grants) struct grants g = { .text = { .max = CONF_CLUSTERS_MAX * RBAC_MAX }, .json = json_array() };
-	struct report r = { .c = c };
+	AUTO(report) struct report r = { .c = c };
 	struct range which;
 	struct err e;
 
@@ -164,8 +170,10 @@ static enum cli_exit choose_user(const struct cli *c, char user[KUBE_TEXT_MAX + 
 
 	if ((name == NULL) == (account == NULL))
 		return cli_fail(c, CLI_USAGE, "give one of --service-account NAMESPACE:NAME and --user NAME: who Signet is there");
-	n = snprintf(user, KUBE_TEXT_MAX + 1, "%s%s", account != NULL ? "system:serviceaccount:" : "", account != NULL ? account : name);
-	if (n < 0 || n > KUBE_TEXT_MAX || !is_printable(user)) return cli_fail(c, CLI_USAGE, "--user: 1 to 256 printable ASCII characters");
+	n = snprintf(user, KUBE_TEXT_MAX + 1, "%s%s", account != NULL ? "system:serviceaccount:" : "",
+		     account != NULL ? account : name);
+	if (n < 0 || n > KUBE_TEXT_MAX || !is_printable(user))
+		return cli_fail(c, CLI_USAGE, "--user: 1 to 256 printable ASCII characters");
 	if (account != NULL && kube_account_split(bytes_str(user), &ns, &rest).code != ERR_OK)
 		return cli_fail(c, CLI_USAGE, "--service-account %s: write NAMESPACE:NAME", account);
 	return CLI_OK;

@@ -169,7 +169,8 @@ static const char *wanted_id(const struct cli *c, struct request *r)
 	struct cert own;
 
 	if (impersonate != NULL || id != NULL) return impersonate != NULL ? impersonate : id;
-	if (pem_take(&chain, CERT_DER_MAX, label, &der).code != ERR_OK || cert_parse(buf_view(&der), &own).code != ERR_OK) return NULL;
+	if (pem_take(&chain, CERT_DER_MAX, label, &der).code != ERR_OK || cert_parse(buf_view(&der), &own).code != ERR_OK)
+		return NULL;
 	if (spiffe_workload_id_parse(own.uri, NULL, NULL).code != ERR_OK) return NULL;
 	(void)snprintf(r->own_id, sizeof(r->own_id), "%.*s", (int)own.uri.len, (const char *)own.uri.data);
 	return r->own_id;
@@ -272,7 +273,8 @@ static const char *advice(const struct cli *c, enum err_code code)
 		return "the daemon cannot do it now; try again";
 	case ERR_INVALID_ARGUMENT:
 		if (cli_value(c, "issuer") != NULL)
-			return "the daemon's log says more (a signer in a cluster needs the very ID that the rules give in the request: "
+			return "the daemon's log says more (a signer in a cluster needs the very ID that the rules give in the "
+			       "request: "
 			       "--spiffe-id)";
 		return "the daemon's log says more";
 	default:
@@ -328,7 +330,8 @@ static enum cli_exit check_answer(const struct cli *c, struct request *r)
 	if (count < 2 || count > CHAIN_MAX)
 		return cli_fail(c, CLI_FAILED, "the answer has %zu elements; a certificate and its roots are expected", count);
 	for (size_t i = 0; i < count; i++) pem[i] = bytes_str(r->answer->cert_chain[i]);
-	/* another issuer's roots are not those that the server is known by: it was asked for them, and TLS vouches for the answer */
+	/* another issuer's roots are not those that the server is known by: it was asked for them, and TLS vouches for the
+	 * answer */
 	if (issuer != NULL && strcmp(issuer, CONF_OWN_ISSUER) != 0) check.roots_pem = pem[count - 1];
 	r->leaf_der.max = CERT_DER_MAX;
 	e = cli_chain_check(&check, pem, count - 1, &r->leaf_der, &r->leaf);

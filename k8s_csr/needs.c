@@ -110,8 +110,10 @@ static void put_callers(struct needs *n)
 			put(n, &(struct need){ .why = "ask whether a caller's token is good", .group = "authentication.k8s.io",
 					       .resource = "tokenreviews", .verbs = { "create" }, .verb_count = 1 });
 		if (conf_keys_of(issuer) == CONF_KEYS_CLUSTER)
-			put(n, &(struct need){ .why = "fetch the keys of callers' tokens (a service account may, by default)", .url = JWKS_CLUSTER_PATH,
-					       .verbs = { "get" }, .verb_count = 1 });
+			put(n, &(struct need){ .why = "fetch the keys of callers' tokens (a service account may, by default)",
+					       .url = JWKS_CLUSTER_PATH,
+					       .verbs = { "get" },
+					       .verb_count = 1 });
 	}
 	if (needs_pods(c, n->cluster))
 		put(n, &(struct need){ .why = "know which pods are on a node proxy's node (same_node)", .group = "",

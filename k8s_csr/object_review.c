@@ -139,8 +139,8 @@ static json_t *access_attributes(const struct kube_access *a)
 
 struct err kube_access_review_body(const struct kube_access *access, struct buf *out)
 {
-	return members_put(json_pack("{ss ss so}", "apiVersion", ACCESS_API, "kind", ACCESS_KIND, "spec", access_attributes(access)),
-	                   out);
+	return members_put(
+		json_pack("{ss ss so}", "apiVersion", ACCESS_API, "kind", ACCESS_KIND, "spec", access_attributes(access)), out);
 }
 
 struct err kube_access_review_read(const json_t *review, bool *allowed, kube_text reason)

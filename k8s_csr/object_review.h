@@ -1,5 +1,6 @@
 /* object_review.h: questions to the API server: whose token is this (authentication.k8s.io/v1 TokenReview), who are we
- * (SelfSubjectReview), and what may we do (authorization.k8s.io/v1 SelfSubjectAccessReview).  Pure; any thread; how readers and builders fail: object.h. */
+ * (SelfSubjectReview), and what may we do (authorization.k8s.io/v1 SelfSubjectAccessReview).  Pure; any thread; how readers and
+ * builders fail: object.h. */
 #ifndef SIGNET_K8S_CSR_OBJECT_REVIEW_H
 #define SIGNET_K8S_CSR_OBJECT_REVIEW_H
 
