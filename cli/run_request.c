@@ -209,10 +209,20 @@ static enum cli_exit make_message(const struct cli *c, struct request *r)
 	return CLI_OK;
 }
 
+static enum cli_exit check_id(const struct cli *c, const char *option)
+{
+	const char *id = cli_value(c, option);
+
+	if (id == NULL || spiffe_workload_id_parse(bytes_str(id), NULL, NULL).code == ERR_OK) return CLI_OK;
+	return cli_fail(c, CLI_USAGE, "--%s %s: not the SPIFFE ID of a workload: spiffe://TRUST-DOMAIN/...", option, id);
+}
+
 static enum cli_exit prepare(struct cli *c, struct request *r)
 {
 	struct err e;
 
+	CLI_TRY(check_id(c, "spiffe-id"));
+	CLI_TRY(check_id(c, "impersonate"));
 	CLI_TRY(seconds(c, "validity", 0, &r->validity));
 	CLI_TRY(seconds(c, "timeout", TIMEOUT_S, &r->timeout_s));
 	CLI_TRY(choose_server(c, r));
@@ -273,9 +283,8 @@ static const char *advice(const struct cli *c, enum err_code code)
 		return "the daemon cannot do it now; try again";
 	case ERR_INVALID_ARGUMENT:
 		if (cli_value(c, "issuer") != NULL)
-			return "the daemon's log says more (a signer in a cluster needs the very ID that the rules give in the "
-			       "request: "
-			       "--spiffe-id)";
+			return "the daemon's log says more; a signer in a cluster takes only what names the very ID that the rules "
+			       "give (--spiffe-id)";
 		return "the daemon's log says more";
 	default:
 		return "the daemon's log says more";
@@ -330,8 +339,7 @@ static enum cli_exit check_answer(const struct cli *c, struct request *r)
 	if (count < 2 || count > CHAIN_MAX)
 		return cli_fail(c, CLI_FAILED, "the answer has %zu elements; a certificate and its roots are expected", count);
 	for (size_t i = 0; i < count; i++) pem[i] = bytes_str(r->answer->cert_chain[i]);
-	/* another issuer's roots are not those that the server is known by: it was asked for them, and TLS vouches for the
-	 * answer */
+	/* Another issuer's roots are not those that the server is known by; TLS vouches for its answer. */
 	if (issuer != NULL && strcmp(issuer, CONF_OWN_ISSUER) != 0) check.roots_pem = pem[count - 1];
 	r->leaf_der.max = CERT_DER_MAX;
 	e = cli_chain_check(&check, pem, count - 1, &r->leaf_der, &r->leaf);

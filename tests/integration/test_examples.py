@@ -200,6 +200,19 @@ def test_kube_commands_say_what_is_wrong_with_the_line(args, status, said):
     assert r.returncode == status and (said or "") in r.stderr
 
 
+def test_kube_check_says_what_cannot_be_used(tmp_path):
+    path = tmp_path / "signet.yaml"
+    path.write_text(f"trust_domain: example.org\nuser: nobody\nclusters: [{{ id: a, kubeconfig: {tmp_path}/none }}]\n")
+    r = signet("kube", "check", "--config", str(path))
+    assert r.returncode == 1 and r.stdout.startswith("cluster a\n  FAILED   credentials: ") and "all good" not in r.stdout
+    r = signet("kube", "check", "--config", str(path), "-o", "json")
+    answer = json.loads(r.stdout)
+    assert r.returncode == 1 and not answer["good"] and [c["state"] for c in answer["checks"]] == ["failed"] and answer["missing"] == []
+    path.write_text("trust_domain: example.org\nuser: nobody\n")
+    r = signet("kube", "check", "--config", str(path))
+    assert r.returncode == 0 and r.stdout.startswith("nothing to check")
+
+
 def test_kube_rbac_is_of_one_cluster(tmp_path):
     path = tmp_path / "signet.yaml"
     path.write_text("trust_domain: example.org\n")
