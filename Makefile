@@ -57,7 +57,7 @@ LIBS_signet-admin  := -lmicrohttpd -ljansson
 MAIN_signet-courier := daemon/main_courier
 LIBS_signet-courier := -lcrypto -lcurl -ljansson -lyaml -luv
 MAIN_signet        := cli/main
-LIBS_signet        := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl
+LIBS_signet        := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl -luv
 ALL_LIBS := -lssl -lcrypto -lnghttp2 -lprotobuf-c -ljansson -lyaml -lcurl -luv -llmdb -lmicrohttpd
 
 .PHONY: all

@@ -11,6 +11,7 @@ const struct cli_group cli_groups[] = {
 	{ "event", "What operators, and rotation by itself, have changed" },
 	{ "config", "The configuration file" },
 	{ "policy", "Rules: who gets what" },
+	{ "kube", "Kubernetes clusters: what Signet needs there" },
 	{ NULL, NULL },
 };
 
@@ -44,7 +45,8 @@ OPTIONS(request_options) = {
 	{ "key-type", 0, "TYPE", "p256|p384|ed25519|rsa2048", false, "key to make (default p256)" },
 	{ "validity", 0, "TIME", NULL, false, "lifetime to ask for, as 1h or 30d (default: the rule's)" },
 	{ "impersonate", 0, "ID", NULL, false, "SPIFFE ID to ask for in place of one's own (node proxies)" },
-	{ "signer", 0, "NAME", NULL, false, "issuer to ask for (default: Signet's own CA)" },
+	{ "issuer", 0, "NAME", NULL, false, "issuer to ask for (CertSigner; default: the server's default_issuer)" },
+	{ "spiffe-id", 0, "ID", NULL, false, "name in the request, which issuers in a cluster need (default: --cert's)" },
 	{ "out-dir", 0, "DIR", NULL, false, "where the three files go, made if it is missing (default: here)" },
 	{ "timeout", 0, "TIME", NULL, false, "give up after this (default 30s)" },
 	END,
@@ -129,7 +131,17 @@ OPTIONS(policy_options) = {
 	{ "key-type", 0, "TYPE", "p256|p384|ed25519|rsa", false, "type of the caller's key" },
 	{ "validity", 0, "TIME", NULL, false, "lifetime asked for" },
 	{ "impersonate", 0, "ID", NULL, false, "SPIFFE ID asked for in place of the caller's own" },
-	{ "signer", 0, "NAME", NULL, false, "issuer asked for" },
+	{ "issuer", 0, "NAME", NULL, false, "issuer asked for" },
+	END,
+};
+OPTIONS(kube_check_options) = {
+	{ "cluster", 0, "ID", NULL, false, "this one alone, as `clusters` calls it (default: all)" },
+	END,
+};
+OPTIONS(kube_rbac_options) = {
+	{ "service-account", 0, "NAMESPACE:NAME", NULL, false, "who Signet is in the cluster" },
+	{ "user", 0, "NAME", NULL, false, "the same for a user, as of a client certificate" },
+	{ "cluster", 0, "ID", NULL, false, "for this one of `clusters` (needed if there are several)" },
 	END,
 };
 
@@ -148,10 +160,15 @@ const struct cli_command cli_commands[] = {
 	  "--token), a JWT (--jwt-file), or the certificate that one has already (--cert and\n"
 	  "--key).  The key is kept as key.pem.pending until the answer is there: when an answer\n"
 	  "was lost, the same command asks again with the same key, and a spent join token gives\n"
-	  "the same certificate once more.\n",
+	  "the same certificate once more.\n\n"
+	  "--issuer asks for another issuer than the server's default: `default` is Signet's own\n"
+	  "CA, others have a name in its configuration (issuers).  Such an issuer copies the names\n"
+	  "in the request, so it must have the ID that the rules give: --spiffe-id.  The answer\n"
+	  "then leads to that issuer's roots, as the server, which --ca vouches for, sent them.\n",
 	  "signet token create --spiffe-id spiffe://example.org/vm/db1 | signet request --out-dir /etc/db1\n"
 	  "SIGNET_TOKEN=sgt1_... signet request --server ca.example.org:15012 --ca root-cert.pem\n"
-	  "signet request --cert cert-chain.pem --key key.pem --ca root-cert.pem --server ca.example.org:15012" },
+	  "signet request --cert cert-chain.pem --key key.pem --ca root-cert.pem --server ca.example.org:15012\n"
+	  "signet request --jwt-file token --issuer mesh --spiffe-id spiffe://cluster.local/ns/shop/sa/cart" },
 	{ NULL, "status", NULL, 0, 0, NULL, run_status, "how the daemon is",
 	  "Asks the running daemon for its state: issued and refused since its start, records,\n"
 	  "root, processes that serve clients.\n",
@@ -303,5 +320,21 @@ const struct cli_command cli_commands[] = {
 	  "signet policy test --attr k8s.namespace=shop --attr k8s.service_account=cart\n"
 	  "signet policy test --method mtls --id spiffe://example.org/vm/db1 --validity 30d\n"
 	  "signet policy test --method jwt --attr claim.sub=build --key-type rsa --config ./new.yaml" },
+
+	{ "kube", "check", NULL, 0, 0, kube_check_options, run_kube_check, "does each cluster give what is needed?",
+	  "Asks each cluster of the configuration, with the daemon's own credentials (as root: as\n"
+	  "the daemon's user), for all that the configuration needs: files that can be read, a\n"
+	  "server that can be reached and is the right one, each permission, and a request for a\n"
+	  "certificate as a dry run, which leaves nothing behind.  Keys of tokens that come from\n"
+	  "elsewhere (jwks_url, discovery) are fetched once.\n\n"
+	  "A permission that is missing is shown as the rule that grants it; at the end stands a\n"
+	  "role with its binding for all that is missing at a cluster, for kubectl apply.  Exit\n"
+	  "status 0: all is there.\n",
+	  "signet kube check\nsignet kube check --cluster east --config ./signet.yaml\nsignet kube check -o json" },
+	{ "kube", "rbac", NULL, 0, 0, kube_rbac_options, run_kube_rbac, "the roles that the configuration needs",
+	  "Prints the service account, if it is one, and the roles with their bindings that let\n"
+	  "Signet do what the configuration needs, and nothing else.  Asks nobody.\n",
+	  "signet kube rbac --service-account signet-system:signet | kubectl apply -f -\n"
+	  "signet kube rbac --user signet --cluster east" },
 };
 const size_t cli_command_count = ARRAY_LEN(cli_commands);

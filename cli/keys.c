@@ -6,8 +6,10 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "base/own.h"
+#include "csr/spiffe.h"
 
 static void auto_bio(BIO **p)
 {
@@ -17,6 +19,16 @@ static void auto_bio(BIO **p)
 static void auto_x509_req(X509_REQ **p)
 {
 	X509_REQ_free(*p);
+}
+
+static void auto_names(GENERAL_NAMES **p)
+{
+	GENERAL_NAMES_free(*p);
+}
+
+static void auto_extensions(STACK_OF(X509_EXTENSION) **p)
+{
+	sk_X509_EXTENSION_pop_free(*p, X509_EXTENSION_free);
 }
 
 static const struct key_kind {
@@ -105,7 +117,27 @@ struct err cli_key_read(struct bytes pem, EVP_PKEY **out)
 	return OK;
 }
 
-struct err cli_key_request(EVP_PKEY *key, struct buf *pem)
+/* The names that signers copy: this URI alone. */
+static struct err add_uri(X509_REQ *req, const char *uri)
+{
+	AUTO(names) GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+	AUTO(extensions) STACK_OF(X509_EXTENSION) *extensions = NULL;
+	GENERAL_NAME *name = GENERAL_NAME_new();
+	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+	if (text == NULL || name == NULL || ASN1_STRING_set(text, uri, -1) != 1 || sk_GENERAL_NAME_push(names, name) <= 0) {
+		ASN1_IA5STRING_free(text);
+		GENERAL_NAME_free(name);
+		FAIL(ERR_RESOURCE_EXHAUSTED, "cli: out of memory");
+	}
+	GENERAL_NAME_set0_value(name, GEN_URI, text);
+	if (X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 1, X509V3_ADD_DEFAULT) != 1 ||
+	    X509_REQ_add_extensions(req, extensions) != 1)
+		FAIL_BY(ERR_INTERNAL, "cli: cannot put a name into the request", ERR_get_error());
+	return OK;
+}
+
+struct err cli_key_request(EVP_PKEY *key, const char *spiffe_id, struct buf *pem)
 {
 	AUTO(x509_req) X509_REQ *req = X509_REQ_new();
 	AUTO(bio) BIO *bio = BIO_new(BIO_s_mem());
@@ -113,8 +145,11 @@ struct err cli_key_request(EVP_PKEY *key, struct buf *pem)
 	const EVP_MD *digest = k == NULL || k->digest == NULL ? NULL : EVP_get_digestbyname(k->digest);
 
 	if (k == NULL) FAIL(ERR_INVALID_ARGUMENT, "cli: a type of key that cannot be asked for");
-	if (req == NULL || bio == NULL || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 ||
-	    X509_REQ_set_pubkey(req, key) != 1 || X509_REQ_sign(req, key, digest) <= 0 || PEM_write_bio_X509_REQ(bio, req) != 1)
+	if (spiffe_id != NULL) TRY(spiffe_workload_id_parse(bytes_str(spiffe_id), NULL, NULL));
+	if (req == NULL || bio == NULL || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 || X509_REQ_set_pubkey(req, key) != 1)
+		FAIL_BY(ERR_INTERNAL, "cli: cannot make the request", ERR_get_error());
+	if (spiffe_id != NULL) TRY(add_uri(req, spiffe_id));
+	if (X509_REQ_sign(req, key, digest) <= 0 || PEM_write_bio_X509_REQ(bio, req) != 1)
 		FAIL_BY(ERR_INTERNAL, "cli: cannot make the request", ERR_get_error());
 	return put_bio(bio, pem);
 }

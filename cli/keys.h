@@ -16,8 +16,9 @@ bool cli_key_is(EVP_PKEY *key, const char *type);
 struct err cli_key_put(EVP_PKEY *key, struct buf *pem);
 /* INVALID_ARGUMENT: not an unencrypted private key in PEM. */
 struct err cli_key_read(struct bytes pem, EVP_PKEY **out);
-/* A request with an empty subject and no extensions, in PEM. */
-struct err cli_key_request(EVP_PKEY *key, struct buf *pem);
+/* A request with an empty subject, in PEM: with this ID as its one name (subjectAltName, critical), or without extensions (NULL).
+ * INVALID_ARGUMENT: a type of key that cannot be asked for, or not the SPIFFE ID of a workload. */
+struct err cli_key_request(EVP_PKEY *key, const char *spiffe_id, struct buf *pem);
 /* Has the key this SubjectPublicKeyInfo? */
 bool cli_key_matches(EVP_PKEY *key, struct bytes spki);
 

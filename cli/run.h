@@ -43,6 +43,8 @@ enum cli_exit run_event_list(struct cli *c);
 enum cli_exit run_config_check(struct cli *c);
 enum cli_exit run_config_show(struct cli *c);
 enum cli_exit run_config_reference(struct cli *c);
+enum cli_exit run_kube_check(struct cli *c);
+enum cli_exit run_kube_rbac(struct cli *c);
 enum cli_exit run_policy_test(struct cli *c);
 
 /* Is ca.directory, if there is one, a CA that the daemon would take?  (run_ca.c) */

@@ -99,7 +99,7 @@ static enum cli_exit ask(const struct cli *c, struct question *q)
 	if (validity != NULL && (!text_parse_duration(validity, &q->request.validity) || q->request.validity == 0))
 		return cli_fail(c, CLI_USAGE, "--validity %s: write a duration with a unit, as 1h or 30d", validity);
 	q->request.impersonate = cli_value(c, "impersonate");
-	q->request.issuer = cli_value(c, "signer");
+	q->request.issuer = cli_value(c, "issuer");
 	CLI_TRY(make_caller(c, q));
 	return choose_key(c, q);
 }

@@ -14,6 +14,8 @@
 #include "cli/files.h"
 #include "cli/run.h"
 #include "cli/text.h"
+#include "csr/spiffe.h"
+#include "der/pem.h"
 #include "net/client.h"
 #include "proto/istio_ca.pb-c.h"
 
@@ -26,7 +28,7 @@ typedef Istio__V1__Auth__IstioCertificateResponse answer_t;
 
 struct request {
 	struct credential credential;
-	char server[300], server_name[300], pending[PATH_MAX];
+	char server[300], server_name[300], pending[PATH_MAX], own_id[SPIFFE_ID_MAX + 1];
 	struct buf roots_pem, csr_pem, message;
 	EVP_PKEY *key;
 	bool key_is_old; /* of an earlier try */
@@ -157,6 +159,23 @@ static enum cli_exit make_key(const struct cli *c, struct request *r)
 
 /* ---- the message ---- */
 
+/* The ID to ask for, as far as it is known; NULL: none.  Only issuers that copy names look at it. */
+static const char *wanted_id(const struct cli *c, struct request *r)
+{
+	const char *impersonate = cli_value(c, "impersonate"), *id = cli_value(c, "spiffe-id");
+	struct bytes chain = buf_view(&r->credential.chain_pem);
+	AUTO(buf) struct buf der = { .max = CERT_DER_MAX };
+	char label[PEM_LABEL_MAX];
+	struct cert own;
+
+	if (impersonate != NULL || id != NULL) return impersonate != NULL ? impersonate : id;
+	if (pem_take(&chain, CERT_DER_MAX, label, &der).code != ERR_OK || cert_parse(buf_view(&der), &own).code != ERR_OK)
+		return NULL;
+	if (spiffe_workload_id_parse(own.uri, NULL, NULL).code != ERR_OK) return NULL;
+	(void)snprintf(r->own_id, sizeof(r->own_id), "%.*s", (int)own.uri.len, (const char *)own.uri.data);
+	return r->own_id;
+}
+
 static enum cli_exit make_message(const struct cli *c, struct request *r)
 {
 	Istio__V1__Auth__IstioCertificateRequest m = ISTIO__V1__AUTH__ISTIO_CERTIFICATE_REQUEST__INIT;
@@ -165,7 +184,7 @@ static enum cli_exit make_message(const struct cli *c, struct request *r)
 	Istio__V1__Auth__Value values[2] = { ISTIO__V1__AUTH__VALUE__INIT, ISTIO__V1__AUTH__VALUE__INIT };
 	const struct {
 		const char *key, *option;
-	} known[] = { { "ImpersonatedIdentity", "impersonate" }, { "CertSigner", "signer" } };
+	} known[] = { { "ImpersonatedIdentity", "impersonate" }, { "CertSigner", "issuer" } };
 	size_t size;
 	uint8_t *at;
 
@@ -190,10 +209,20 @@ static enum cli_exit make_message(const struct cli *c, struct request *r)
 	return CLI_OK;
 }
 
+static enum cli_exit check_id(const struct cli *c, const char *option)
+{
+	const char *id = cli_value(c, option);
+
+	if (id == NULL || spiffe_workload_id_parse(bytes_str(id), NULL, NULL).code == ERR_OK) return CLI_OK;
+	return cli_fail(c, CLI_USAGE, "--%s %s: not the SPIFFE ID of a workload: spiffe://TRUST-DOMAIN/...", option, id);
+}
+
 static enum cli_exit prepare(struct cli *c, struct request *r)
 {
 	struct err e;
 
+	CLI_TRY(check_id(c, "spiffe-id"));
+	CLI_TRY(check_id(c, "impersonate"));
 	CLI_TRY(seconds(c, "validity", 0, &r->validity));
 	CLI_TRY(seconds(c, "timeout", TIMEOUT_S, &r->timeout_s));
 	CLI_TRY(choose_server(c, r));
@@ -201,7 +230,7 @@ static enum cli_exit prepare(struct cli *c, struct request *r)
 	CLI_TRY(choose_roots(c, r));
 	CLI_TRY(make_key(c, r));
 	r->csr_pem.max = 64 * 1024;
-	e = cli_key_request(r->key, &r->csr_pem);
+	e = cli_key_request(r->key, wanted_id(c, r), &r->csr_pem);
 	if (e.code == ERR_OK) e = buf_put(&r->csr_pem, "", 1);
 	if (e.code != ERR_OK) return cli_fail(c, CLI_FAILED, "%s", e.reason);
 	return make_message(c, r);
@@ -252,6 +281,11 @@ static const char *advice(const struct cli *c, enum err_code code)
 	case ERR_UNAVAILABLE:
 	case ERR_RESOURCE_EXHAUSTED:
 		return "the daemon cannot do it now; try again";
+	case ERR_INVALID_ARGUMENT:
+		if (cli_value(c, "issuer") != NULL)
+			return "the daemon's log says more; a signer in a cluster takes only what names the very ID that the rules "
+			       "give (--spiffe-id)";
+		return "the daemon's log says more";
 	default:
 		return "the daemon's log says more";
 	}
@@ -295,9 +329,9 @@ static enum cli_exit call(const struct cli *c, struct request *r)
 /* The last element is the roots (docs/protocols/csr-api.md). */
 static enum cli_exit check_answer(const struct cli *c, struct request *r)
 {
-	struct chain_check check = {
-		.key = r->key, .roots_pem = buf_view(&r->roots_pem), .spiffe_id = cli_value(c, "impersonate"), .now = c->now
-	};
+	const char *impersonate = cli_value(c, "impersonate"), *issuer = cli_value(c, "issuer");
+	struct chain_check check = { .key = r->key, .roots_pem = buf_view(&r->roots_pem), .now = c->now,
+		                     .spiffe_id = impersonate != NULL ? impersonate : cli_value(c, "spiffe-id") };
 	struct bytes pem[CHAIN_MAX];
 	size_t count = r->answer->n_cert_chain;
 	struct err e;
@@ -305,6 +339,8 @@ static enum cli_exit check_answer(const struct cli *c, struct request *r)
 	if (count < 2 || count > CHAIN_MAX)
 		return cli_fail(c, CLI_FAILED, "the answer has %zu elements; a certificate and its roots are expected", count);
 	for (size_t i = 0; i < count; i++) pem[i] = bytes_str(r->answer->cert_chain[i]);
+	/* Another issuer's roots are not those that the server is known by; TLS vouches for its answer. */
+	if (issuer != NULL && strcmp(issuer, CONF_OWN_ISSUER) != 0) check.roots_pem = pem[count - 1];
 	r->leaf_der.max = CERT_DER_MAX;
 	e = cli_chain_check(&check, pem, count - 1, &r->leaf_der, &r->leaf);
 	if (e.code == ERR_OK) return CLI_OK;

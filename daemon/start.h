@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "daemon/files.h"
-#include "daemon/user.h"
+#include "base/user.h"
 
 struct start_files { /* sealed memfds; what a reload reads again */
 	int jwks[CONF_ISSUERS_MAX]; /* as many as conf->issuer_count */

@@ -4,6 +4,7 @@
 
 #include "base/wire.h"
 #include "k8s_csr/courier_internal.h"
+#include "k8s_csr/needs.h"
 
 enum front_state { FRONT_STATE_START = 0, FRONT_STATE_READY = 1 };
 
@@ -191,17 +192,6 @@ struct err courier_front_open(struct courier *c, uint16_t number, int fd)
 
 /* ---- who answers ---- */
 
-/* Only pods of clusters whose tokens say where a caller runs are asked for, and only if a rule asks. */
-static bool wants_pods(const struct conf *conf, size_t cluster)
-{
-	bool asked = false, known = false;
-
-	for (uint32_t i = 0; i < conf->rule_count; i++) asked |= conf->rules[i].same_node;
-	for (uint32_t i = 0; i < conf->issuer_count; i++)
-		known |= conf_cluster_find(conf, conf_text(conf, conf->issuers[i].cluster)) == (int)cluster;
-	return asked && known;
-}
-
 struct err courier_front_answers(struct courier *c)
 {
 	const struct courier_options *o = c->o;
@@ -211,7 +201,7 @@ struct err courier_front_answers(struct courier *c)
 
 	for (size_t i = 0; i < o->conf->cluster_count; i++) {
 		reviews.cluster = c->clusters[i];
-		reviews.pods = wants_pods(o->conf, i);
+		reviews.pods = needs_pods(o->conf, (unsigned)i);
 		TRY(reviews_new(&reviews, &c->reviews[i]));
 	}
 	return keyring_new(&keys, &c->keyring);

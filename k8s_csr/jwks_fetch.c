@@ -13,7 +13,6 @@
 
 #define MACHINE_ROOTS "/etc/ssl/certs/ca-certificates.crt" /* Debian's */
 #define WELL_KNOWN "/.well-known/openid-configuration"
-#define CLUSTER_KEYS "/openid/v1/jwks" /* 406 for whoever takes application/json only; our requests take anything */
 #define CLUSTER_NEEDS "the ClusterRole system:service-account-issuer-discovery"
 
 struct jwks_fetch {
@@ -156,7 +155,7 @@ static struct err discover(struct jwks_fetch *f)
 static struct err ask_cluster(struct jwks_fetch *f)
 {
 	struct cluster_ask ask = { .method = HTTPS_GET,
-		                   .path = CLUSTER_KEYS,
+		                   .path = JWKS_CLUSTER_PATH,
 		                   .timeout_ms = JWKS_FETCH_MS,
 		                   .max_answer = WIRE_JWKS_MAX,
 		                   .done = on_keys,

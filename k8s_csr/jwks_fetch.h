@@ -6,6 +6,7 @@
 #include "k8s_csr/cluster.h"
 
 #define JWKS_FETCH_MS (10 * 1000) /* of each request; ours */
+#define JWKS_CLUSTER_PATH "/openid/v1/jwks" /* 406 for whoever takes application/json only; our requests take anything */
 
 struct jwks_fetch;
 

@@ -6,6 +6,7 @@
 
 #define TOKEN_API "authentication.k8s.io/v1"
 #define TOKEN_KIND "TokenReview"
+#define SELF_KIND "SelfSubjectReview"
 #define ACCESS_API "authorization.k8s.io/v1"
 #define ACCESS_KIND "SelfSubjectAccessReview"
 
@@ -129,13 +130,17 @@ struct err kube_token_review_read(const json_t *review, struct kube_audiences au
 
 /* ---- SelfSubjectAccessReview ---- */
 
+static json_t *access_attributes(const struct kube_access *a)
+{
+	if (a->url != NULL) return json_pack("{s{ss* ss}}", "nonResourceAttributes", "verb", a->verb, "path", a->url);
+	return json_pack("{s{ss* ss* ss* ss* ss* ss*}}", "resourceAttributes", "verb", a->verb, "group", a->group, "resource",
+	                 a->resource, "subresource", a->subresource, "name", a->name, "namespace", a->ns);
+}
+
 struct err kube_access_review_body(const struct kube_access *access, struct buf *out)
 {
-	return members_put(json_pack("{ss ss s{s{ss* ss* ss* ss* ss* ss*}}}", "apiVersion", ACCESS_API, "kind", ACCESS_KIND, "spec",
-	                             "resourceAttributes", "verb", access->verb, "group", access->group, "resource",
-	                             access->resource, "subresource", access->subresource, "name", access->name, "namespace",
-	                             access->ns),
-	                   out);
+	return members_put(
+		json_pack("{ss ss so}", "apiVersion", ACCESS_API, "kind", ACCESS_KIND, "spec", access_attributes(access)), out);
 }
 
 struct err kube_access_review_read(const json_t *review, bool *allowed, kube_text reason)
@@ -152,4 +157,21 @@ struct err kube_access_review_read(const json_t *review, bool *allowed, kube_tex
 	TRY(member_text(status, "reason", reason));
 	*allowed = yes && !no;
 	return OK;
+}
+
+/* ---- SelfSubjectReview ---- */
+
+struct err kube_self_review_body(struct buf *out)
+{
+	return members_put(json_pack("{ss ss}", "apiVersion", TOKEN_API, "kind", SELF_KIND), out);
+}
+
+struct err kube_self_review_read(const json_t *review, kube_text user)
+{
+	const json_t *status, *info;
+
+	TRY(member_kind(review, TOKEN_API, SELF_KIND));
+	TRY(member_needed_object(review, "status", &status));
+	TRY(member_needed_object(status, "userInfo", &info));
+	return member_text(info, "username", user);
 }

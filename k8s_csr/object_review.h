@@ -1,5 +1,6 @@
-/* object_review.h: questions to the API server: whose token is this (authentication.k8s.io/v1 TokenReview), and what may we do
- * (authorization.k8s.io/v1 SelfSubjectAccessReview).  Pure; any thread; how readers and builders fail: object.h. */
+/* object_review.h: questions to the API server: whose token is this (authentication.k8s.io/v1 TokenReview), who are we
+ * (SelfSubjectReview), and what may we do (authorization.k8s.io/v1 SelfSubjectAccessReview).  Pure; any thread; how readers and
+ * builders fail: object.h. */
 #ifndef SIGNET_K8S_CSR_OBJECT_REVIEW_H
 #define SIGNET_K8S_CSR_OBJECT_REVIEW_H
 
@@ -34,10 +35,15 @@ struct err kube_token_review_read(const json_t *review, struct kube_audiences au
 
 struct kube_access { /* borrowed; NULL: not said */
 	const char *verb, *group, *resource, *subresource, *name, *ns;
+	const char *url; /* a path that is no resource: then of the others only the verb counts */
 };
 /* Body of POST .../selfsubjectaccessreviews. */
 struct err kube_access_review_body(const struct kube_access *access, struct buf *out);
 /* `allowed` is needed; *allowed is false also if it is `denied`.  reason: "" if it gives none, as is usual. */
 struct err kube_access_review_read(const json_t *review, bool *allowed, kube_text reason);
+
+/* Body of POST .../selfsubjectreviews (authentication.k8s.io/v1, since Kubernetes 1.28), and who its answer says that we are. */
+struct err kube_self_review_body(struct buf *out);
+struct err kube_self_review_read(const json_t *review, kube_text user);
 
 #endif

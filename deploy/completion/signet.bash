@@ -29,10 +29,10 @@ _signet()
 	--key-type) COMPREPLY=($(compgen -W 'p256 p384 ed25519 rsa2048' -- "$cur")); return ;;
 	--validity) :; return ;;
 	--impersonate) :; return ;;
-	--signer) :; return ;;
+	--issuer) :; return ;;
+	--spiffe-id) :; return ;;
 	--out-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	--timeout) :; return ;;
-	--spiffe-id) :; return ;;
 	--lifetime) :; return ;;
 	--limit) :; return ;;
 	--page) :; return ;;
@@ -51,10 +51,13 @@ _signet()
 	--method) COMPREPLY=($(compgen -W 'jwt mtls join_token' -- "$cur")); return ;;
 	--id) :; return ;;
 	--csr) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--cluster) :; return ;;
+	--service-account) :; return ;;
+	--user) :; return ;;
 	esac
 	local known= options=
 	case "${words[*]}" in
-	'') known=' init request status version help completion token cert identity ca root crl event config policy' ;;
+	'') known=' init request status version help completion token cert identity ca root crl event config policy kube' ;;
 	token|'help token') known=' create list revoke' ;;
 	cert|'help cert') known=' list show export revoke' ;;
 	identity|'help identity') known=' ban unban list' ;;
@@ -64,14 +67,15 @@ _signet()
 	event|'help event') known=' list' ;;
 	config|'help config') known=' check show reference' ;;
 	policy|'help policy') known=' test' ;;
-	help) known=' init request status version help completion token cert identity ca root crl event config policy' ;;
+	kube|'help kube') known=' check rbac' ;;
+	help) known=' init request status version help completion token cert identity ca root crl event config policy kube' ;;
 	completion) known=bash ;;
 	'identity ban'|'identity unban') known='spiffe_id key caller node' ;;
 	'cert revoke') known='serial spiffe_id key rule caller' ;;
 	esac
 	case "${words[*]}" in
 	'init'*) options=' --trust-domain --data-dir --run-dir' ;;
-	'request'*) options=' --server --server-name --ca --token-file --token --jwt-file --cert --key --key-type --validity --impersonate --signer --out-dir --timeout' ;;
+	'request'*) options=' --server --server-name --ca --token-file --token --jwt-file --cert --key --key-type --validity --impersonate --issuer --spiffe-id --out-dir --timeout' ;;
 	'help'*) options=' --mdoc' ;;
 	'token create'*) options=' --spiffe-id --lifetime' ;;
 	'token list'*) options=' --limit --page' ;;
@@ -90,7 +94,9 @@ _signet()
 	'crl export'*) options=' --der --key-id --out' ;;
 	'event list'*) options=' --limit --page' ;;
 	'config reference'*) options=' --mdoc' ;;
-	'policy test'*) options=' --attr --method --id --csr --key-type --validity --impersonate --signer' ;;
+	'policy test'*) options=' --attr --method --id --csr --key-type --validity --impersonate --issuer' ;;
+	'kube check'*) options=' --cluster' ;;
+	'kube rbac'*) options=' --service-account --user --cluster' ;;
 	esac
 	case $cur in
 	-*) COMPREPLY=($(compgen -W "$options --output --config --socket --help" -- "$cur")) ;;

@@ -9,6 +9,7 @@ import time
 
 import grpc
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
@@ -33,7 +34,7 @@ def example(request, tmp_path):
 
 
 def test_there_are_examples():
-    assert {p.name for p in EXAMPLES.glob("*.yaml")} == {"istio.yaml", "istio-ra.yaml", "vm.yaml", "dns-names.yaml", "nomad.yaml"}
+    assert {p.name for p in EXAMPLES.glob("*.yaml")} == {"istio.yaml", "vm.yaml", "dns-names.yaml", "nomad.yaml", "ra-cert-manager.yaml"}
 
 
 def test_each_example_is_good(example):
@@ -50,13 +51,16 @@ DECISIONS = [  # example, arguments of policy test, SPIFFE ID that is granted or
     ("istio.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=ztunnel"],
      ["--impersonate", "spiffe://cluster.local/ns/shop/sa/cart"], None, None),
     ("istio.yaml", ["issuer=other", "k8s.namespace=shop", "k8s.service_account=cart"], [], None, None),
-    ("istio-ra.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=cart"], [],
+    ("ra-cert-manager.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=cart"], [],
      "spiffe://cluster.local/ns/shop/sa/cart", None),
-    ("istio-ra.yaml", ["issuer=cluster", "k8s.namespace=istio-system", "k8s.service_account=ztunnel"],
+    ("ra-cert-manager.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=cart"], ["--issuer", "mesh"],
+     "spiffe://cluster.local/ns/shop/sa/cart", None),
+    ("ra-cert-manager.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=cart"], ["--issuer", "default"], None, None),
+    ("ra-cert-manager.yaml", ["issuer=cluster", "k8s.namespace=istio-system", "k8s.service_account=ztunnel"],
      ["--impersonate", "spiffe://cluster.local/ns/shop/sa/cart"], "spiffe://cluster.local/ns/shop/sa/cart", None),
-    ("istio-ra.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=ztunnel"],
+    ("ra-cert-manager.yaml", ["issuer=cluster", "k8s.namespace=shop", "k8s.service_account=ztunnel"],
      ["--impersonate", "spiffe://cluster.local/ns/shop/sa/cart"], None, None),
-    ("istio-ra.yaml", [], ["--method", "mtls", "--id", "spiffe://cluster.local/ns/shop/sa/cart"], None, None),
+    ("ra-cert-manager.yaml", [], ["--method", "mtls", "--id", "spiffe://cluster.local/ns/shop/sa/cart"], None, None),
     ("vm.yaml", [], ["--method", "join_token", "--id", "spiffe://vm.example.org/vm/db1"], "spiffe://vm.example.org/vm/db1", None),
     ("vm.yaml", [], ["--method", "mtls", "--id", "spiffe://vm.example.org/vm/db1"], "spiffe://vm.example.org/vm/db1", None),
     ("vm.yaml", [], ["--method", "mtls", "--id", "spiffe://vm.example.org/vm/old-db1"], None, None),
@@ -154,6 +158,70 @@ def test_what_operations_says_about_istio_is_in_the_example():
     conf = json.loads(r.stdout)
     assert conf["tls"]["names"][0] == "signet.signet-system.svc"
     assert conf["jwt_issuers"][0]["audiences"] == ["istio-ca"]
+
+
+# ---- Kubernetes: what the example needs leave for ----
+
+MANIFEST = EXAMPLES.parent / "kubernetes" / "rbac-ra.yaml"
+RA = EXAMPLES / "ra-cert-manager.yaml"
+
+
+def test_the_rbac_of_the_example_is_fresh():
+    r = signet("kube", "rbac", "--config", str(RA), "--service-account", "signet-system:signet")
+    text = re.sub("^(#.*\n)*", "", MANIFEST.read_text())
+    assert r.returncode == 0 and r.stdout == text, "deploy/kubernetes/rbac-ra.yaml is stale: tools/regenerate"
+
+
+def test_the_rbac_of_the_example_is_read_as_it_is_meant():
+    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
+    assert [d["kind"] for d in documents] == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
+    assert {len(d["subjects"]) for d in documents if "subjects" in d} == {1}
+    rules = [r for d in documents for r in d.get("rules", [])]
+    assert not [r for r in rules if "*" in r["verbs"] + r.get("resources", []) + r.get("apiGroups", [])]
+    assert [r["resourceNames"] for r in rules if "approve" in r["verbs"]] == [["clusterissuers.cert-manager.io/mesh"]]
+    assert {v for r in rules for v in r["verbs"]} == {"create", "get", "list", "watch", "delete", "patch", "approve"}
+
+
+@pytest.mark.parametrize("args, status, said", [
+    (["rbac", "--user", "jane"], 0, None),
+    (["rbac", "--user", "jane", "--cluster", "Kubernetes"], 0, None),
+    (["rbac"], 2, "give one of"),
+    (["rbac", "--user", "jane", "--service-account", "a:b"], 2, "give one of"),
+    (["rbac", "--service-account", "a"], 2, "write NAMESPACE:NAME"),
+    (["rbac", "--service-account", "a:b:c"], 2, "write NAMESPACE:NAME"),
+    (["rbac", "--user", "a\nb"], 2, "printable"),
+    (["rbac", "--user", ""], 2, "printable"),
+    (["rbac", "--user", "a" * 257], 2, "printable"),
+    (["rbac", "--user", "jane", "--cluster", "west"], 4, "no cluster with the id west"),
+    (["check", "--cluster", "west"], 4, "no cluster with the id west"),
+])
+def test_kube_commands_say_what_is_wrong_with_the_line(args, status, said):
+    r = signet("kube", *args, "--config", str(RA))
+    assert r.returncode == status and (said or "") in r.stderr
+
+
+def test_kube_check_says_what_cannot_be_used(tmp_path):
+    path = tmp_path / "signet.yaml"
+    path.write_text(f"trust_domain: example.org\nuser: nobody\nclusters: [{{ id: a, kubeconfig: {tmp_path}/none }}]\n")
+    r = signet("kube", "check", "--config", str(path))
+    assert r.returncode == 1 and r.stdout.startswith("cluster a\n  FAILED   credentials: ") and "all good" not in r.stdout
+    r = signet("kube", "check", "--config", str(path), "-o", "json")
+    answer = json.loads(r.stdout)
+    assert r.returncode == 1 and not answer["good"] and [c["state"] for c in answer["checks"]] == ["failed"] and answer["missing"] == []
+    path.write_text("trust_domain: example.org\nuser: nobody\n")
+    r = signet("kube", "check", "--config", str(path))
+    assert r.returncode == 0 and r.stdout.startswith("nothing to check")
+
+
+def test_kube_rbac_is_of_one_cluster(tmp_path):
+    path = tmp_path / "signet.yaml"
+    path.write_text("trust_domain: example.org\n")
+    assert signet("kube", "rbac", "--user", "jane", "--config", str(path)).returncode == 4
+    path.write_text("trust_domain: example.org\nclusters: [{ id: a }, { id: b }]\n")
+    r = signet("kube", "rbac", "--user", "jane", "--config", str(path))
+    assert r.returncode == 2 and "--cluster" in r.stderr
+    r = signet("kube", "rbac", "--user", "jane", "--config", str(path), "--cluster", "b", "-o", "json")
+    assert json.loads(r.stdout) == {"cluster": "b", "manifest": ""}
 
 
 # ---- what config check finds in the files that a configuration names ----

@@ -30,12 +30,37 @@ static void test_every_type_makes_a_request_that_the_ca_takes(void **state)
 		assert_int_equal(cli_key_put(key, &key_pem).code, ERR_OK);
 		assert_int_equal(cli_key_read(buf_view(&key_pem), &again).code, ERR_OK);
 		assert_int_equal(EVP_PKEY_eq(key, again), 1);
-		assert_int_equal(cli_key_request(again, &csr_pem).code, ERR_OK);
+		assert_int_equal(cli_key_request(again, NULL, &csr_pem).code, ERR_OK);
 		assert_int_equal(key_verifier_new(&verifier).code, ERR_OK);
 		assert_int_equal(csr_parse_pem(buf_view(&csr_pem), verifier, &csr).code, ERR_OK);
 		assert_int_equal(csr_subject(csr), CSR_SUBJECT_EMPTY);
 		assert_int_equal(csr_san_count(csr), 0);
 		assert_true(cli_key_matches(key, csr_key(csr)->spki));
+	}
+}
+
+static void test_a_request_may_name_one_spiffe_id(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "", "spiffe://example.org", "https://example.org/a", "spiffe://example.org/a b", "spiffe://example.org/a/",
+		"spiffe://example.org/\xc3\xa4" };
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		AUTO(pkey) EVP_PKEY *key = NULL;
+		AUTO(buf) struct buf csr_pem = { .max = CSR_PEM_MAX };
+		AUTO(key_verifier) struct key_verifier *verifier = NULL;
+		AUTO(csr) struct csr *csr = NULL;
+		assert_int_equal(cli_key_make(types[i], &key).code, ERR_OK);
+		for (size_t k = 0; k < ARRAY_LEN(bad); k++) assert_int_equal(cli_key_request(key, bad[k], &csr_pem).code, ERR_INVALID_ARGUMENT);
+		assert_int_equal(csr_pem.len, 0);
+		assert_int_equal(cli_key_request(key, "spiffe://example.org/ns/a/sa/b", &csr_pem).code, ERR_OK);
+		assert_int_equal(key_verifier_new(&verifier).code, ERR_OK);
+		assert_int_equal(csr_parse_pem(buf_view(&csr_pem), verifier, &csr).code, ERR_OK);
+		assert_int_equal(csr_subject(csr), CSR_SUBJECT_EMPTY);
+		assert_int_equal(csr_san_count(csr), 1);
+		assert_int_equal(csr_san(csr, 0).kind, CSR_SAN_URI);
+		assert_true(bytes_is(csr_san(csr, 0).value, "spiffe://example.org/ns/a/sa/b"));
+		assert_int_equal(csr_other_extensions(csr), 0);
+		assert_int_equal(csr_other_attributes(csr), 0);
 	}
 }
 
@@ -190,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_type_makes_a_request_that_the_ca_takes),
+		cmocka_unit_test(test_a_request_may_name_one_spiffe_id),
 		cmocka_unit_test(test_keys_that_are_none_are_refused),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_answers_that_are_no_certificates),

@@ -204,6 +204,10 @@ static void a_question_holds_what_is_said(void **state)
 	assert_true(bytes_is(buf_view(&out), HEAD "{\"verb\":\"approve\",\"group\":\"certificates.k8s.io\",\"resource\":\"signers\","
 						  "\"name\":\"a.b/c\"}}}"));
 	out.len = 0;
+	assert_int_equal(kube_access_review_body(&(struct kube_access){ .verb = "get", .url = "/openid/v1/jwks" }, &out).code, ERR_OK);
+	assert_true(bytes_is(buf_view(&out), "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"SelfSubjectAccessReview\",\"spec\":"
+					     "{\"nonResourceAttributes\":{\"verb\":\"get\",\"path\":\"/openid/v1/jwks\"}}}"));
+	out.len = 0;
 	assert_int_equal(kube_access_review_body(&core, &out).code, ERR_OK);
 	assert_true(bytes_is(buf_view(&out), HEAD "{\"verb\":\"get\",\"group\":\"\",\"resource\":\"pods\",\"subresource\":\"log\","
 						  "\"namespace\":\"default\"}}}"));
@@ -255,6 +259,38 @@ static void real_answers_are_read(void **state)
 	assert_false(allowed);
 }
 
+#define SELF(more) "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"SelfSubjectReview\"" more "}"
+static const struct {
+	const char *text, *error, *user;
+} selves[] = {
+	{ SELF(",\"status\":{\"userInfo\":{\"username\":\"system:serviceaccount:a:b\",\"groups\":[]}}"), "ok", "system:serviceaccount:a:b" },
+	{ SELF(",\"status\":{\"userInfo\":{\"username\":\"a\\nb\"}}"), "ok", "a?b" },
+	{ SELF(",\"status\":{\"userInfo\":{}}"), "ok", "" },
+	{ SELF(",\"status\":{\"userInfo\":{\"username\":7}}"), NO_STRING, "" },
+	{ SELF(",\"status\":{}"), MISSING, "" },
+	{ SELF(""), MISSING, "" },
+	{ "{\"kind\":\"TokenReview\",\"status\":{\"userInfo\":{\"username\":\"a\"}}}", OTHER_KIND, "" },
+};
+
+static void an_answer_says_who_we_are(void **state)
+{
+	AUTO(buf) struct buf out = { .max = 4096 };
+
+	(void)state;
+	assert_int_equal(kube_self_review_body(&out).code, ERR_OK);
+	assert_true(bytes_is(buf_view(&out), SELF("")));
+	for (size_t i = 0; i < ARRAY_LEN(selves); i++) {
+		AUTO(json) json_t *review = NULL;
+		kube_text user = "";
+		struct err e;
+
+		assert_int_equal(kube_parse(bytes_str(selves[i].text), &review).code, ERR_OK);
+		e = kube_self_review_read(review, user);
+		if (strcmp(e.reason, selves[i].error) != 0 || strcmp(user, selves[i].user) != 0)
+			fail_msg("%s: %s, %s", selves[i].text, e.reason, user);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +304,7 @@ int main(void)
 		cmocka_unit_test(a_question_holds_what_is_said),
 		cmocka_unit_test(an_answer_says_yes_or_no),
 		cmocka_unit_test(real_answers_are_read),
+		cmocka_unit_test(an_answer_says_who_we_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
-#include "daemon/user.h"
+#include "base/user.h"
 
 static void root_becomes_the_named_user_and_cannot_go_back(void **state)
 {

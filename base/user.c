@@ -1,4 +1,4 @@
-#include "daemon/user.h"
+#include "base/user.h"
 
 #include <errno.h>
 #include <grp.h>

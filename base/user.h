@@ -1,6 +1,6 @@
-/* user.h: whom the daemon becomes.  One thread. */
-#ifndef SIGNET_DAEMON_USER_H
-#define SIGNET_DAEMON_USER_H
+/* user.h: whom the daemon becomes, and the command that looks with its eyes.  One thread. */
+#ifndef SIGNET_BASE_USER_H
+#define SIGNET_BASE_USER_H
 
 #include <stdbool.h>
 #include <sys/types.h>
