@@ -3,6 +3,7 @@ shared watch, deletes it.  What this takes is what the API server and the signer
 client is not what is measured."""
 import base64
 import concurrent.futures
+import contextlib
 import json
 import re
 import socket
@@ -78,32 +79,40 @@ class Bare:
             "spec": {"request": base64.b64encode(csr_pem.encode()).decode(), "signerName": signer_name, "expirationSeconds": 86400,
                      "usages": ["digital signature", "server auth", "client auth"]}})
         self.waiting = {}
-        self.watch = Connection(client)
-        self.watch.send("GET", f"{CSRS}?watch=1&timeoutSeconds=3600&labelSelector={LABEL}%3D{self.run}")
         self.idle = []
+        self.stopped = False
+        self.watch_again()
 
     def __enter__(self):
-        assert self.watch.head()[0] == 200
         threading.Thread(target=self.see, daemon=True).start()
         return self
 
     def __exit__(self, *_):
+        self.stopped = True
         for connection in [self.watch, *self.idle]:
-            try:
+            with contextlib.suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+
+    def watch_again(self):
+        """From all that there is."""
+        self.watch = Connection(self.client)
+        self.watch.send("GET", f"{CSRS}?watch=1&timeoutSeconds=3600&labelSelector={LABEL}%3D{self.run}")
+        assert self.watch.head()[0] == 200
 
     def see(self):
+        while not self.stopped:
+            with contextlib.suppress(OSError):
+                self.see_events()
+                self.watch_again()  # the API server ends watches when it is overloaded
+
+    def see_events(self):
         data = b""
-        try:
-            for piece in self.watch.chunks():
-                *lines, data = (data + piece).split(b"\n")
-                for line in lines:
-                    if b'"certificate":"' in line and line.startswith(b'{"type":"MODIFIED"'):
-                        self.waiting.pop(re.search(rb'"name":"([^"]+)"', line)[1].decode()).set()
-        except (OSError, ValueError):
-            return
+        for piece in self.watch.chunks():
+            *lines, data = (data + piece).split(b"\n")
+            for line in lines:
+                there = self.waiting.pop(re.search(rb'"name":"([^"]+)"', line)[1].decode(), None) if b'"certificate":"' in line else None
+                if there:
+                    there.set()
 
     def one(self, connection):
         """Microseconds to the certificate; then its object is deleted."""

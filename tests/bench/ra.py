@@ -2,8 +2,11 @@
 a shared machine changes its speed by the minute.  About three minutes; the first time ever seven more (tests/kube/build)."""
 import argparse
 import contextlib
+import json
+import os
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -12,7 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "kube"))
 from bench import Load, cpu_us, percentile, pids  # noqa: E402
-from bare import Bare  # noqa: E402
+from bare import Bare, Connection  # noqa: E402
 from harness import PATH, Signet, decode_response, encode_request, make_csr, make_key  # noqa: E402
 from kube import Kube, wait_for  # noqa: E402
 from pki import pem  # noqa: E402
@@ -54,11 +57,11 @@ class World:
     def token(self):
         return self.kube.token_for("web", "shop", ["istio-ca"], pod="p")
 
-    def config(self, token_review, signer=None):
+    def config(self, token_review, signer=None, data_dir="@DIR@/data"):
         """signer: None: Signet's own CA signs."""
         issuers = "" if signer is None else (f"issuers: [{{ name: mesh, cluster: Kubernetes, signer_name: {signer}, roots_file: {self.roots}, "
                                              "deadline: 15m }]\ndefault_issuer: mesh\n")
-        return (f"log: {{ level: info, format: text }}\n{issuers}clusters: [{{ id: Kubernetes, kubeconfig: {self.kubeconfig} }}]\n"
+        return (f"data_dir: {data_dir}\nlog: {{ level: info, format: text }}\n{issuers}clusters: [{{ id: Kubernetes, kubeconfig: {self.kubeconfig} }}]\n"
                 "listen: { address: '127.0.0.1:@PORT@', fronts: 2, max_pending: 8192 }\n"
                 f"jwt_issuers: [{{ name: kubernetes, issuer: {self.kube.token_issuer}, kind: kubernetes, cluster: Kubernetes, "
                 f"audiences: [istio-ca], token_review: {token_review} }}]\n")
@@ -101,29 +104,55 @@ def mean_ms(after, before, name):
 
 # ---- latency, alone ----
 
-def print_latency(signet, load, bare, token, n, rounds):
-    bare_runs, runs, before = [], [], steps_us(signet)
+def flushes_ms(directory, n=30):
+    """What the two flushes of one commit of the store take here: median."""
+    took = []
+    with open(directory / "flushes", "wb") as data, open(directory / "flushes", "r+b") as meta:
+        fd = os.open(meta.name, os.O_WRONLY | os.O_DSYNC)
+        for _ in range(n):
+            time.sleep(0.01)
+            start = time.monotonic()
+            os.pwrite(data.fileno(), bytes(16384), 8192)
+            os.fdatasync(data.fileno())
+            os.pwrite(fd, bytes(120), 32)
+            took.append(time.monotonic() - start)
+        os.close(fd)
+    return statistics.median(took) * 1000
+
+
+def print_means(name, after, before):
+    print(f"  means in {name}, ms: " + ", ".join(f"{text} {mean_ms(after, before, key):.2f}" for text, key in (
+        ("the whole request", "request"), ("courier", "csr"), ("(file", "csr_create"), ("approve", "csr_approve"), ("signed", "csr_sign"))) + ")")
+
+
+def print_latency(signets, bare, token, n, rounds):
+    """signets: by name, (Signet, Load)"""
+    runs, before = {name: [] for name in ("the calls alone", *signets)}, {name: steps_us(s) for name, (s, _) in signets.items()}
+    disk = []
     for _ in range(rounds):
-        bare_runs.append(bare.paced(n, 20))
-        runs.append(h2load(signet, load, n, 1, 1, token, "--rps=20"))
-    after = steps_us(signet)
-    print(f"one at a time, 20 a second, {rounds} rounds of {n} each in turns; medians:")
-    for name, lists in (("the calls alone", bare_runs), ("Signet", runs)):
-        print(f"  {name:18} p50 {median(lists, .5):6.2f} ms  p99 {median(lists, .99):6.2f}  least {ms(min(r[0] for r in lists)):6.2f}")
-    own = [ms(percentile(r, .5) - percentile(b, .5)) for r, b in zip(runs, bare_runs)]
-    print(f"  Signet's own part, p50 less p50 of the same round: {statistics.median(own):.2f} ms (aim: under 2; from {min(own):.2f} to {max(own):.2f})")
-    print("  means, ms: " + ", ".join(f"{text} {mean_ms(after, before, name):.2f}" for text, name in (
-        ("the whole request", "request"), ("keeper", "keeper"), ("courier", "csr"), ("file", "csr_create"), ("approve", "csr_approve"),
-        ("signed", "csr_sign"))), flush=True)
+        runs["the calls alone"].append(bare.paced(n, 20))
+        for name, (signet, load) in signets.items():
+            runs[name].append(h2load(signet, load, n, 1, 1, token, "--rps=20"))
+        disk.append(flushes_ms(next(iter(signets.values()))[1].work))
+    print(f"one at a time, 20 a second, {rounds} rounds of {n} each in turns; medians of the rounds, ms\n"
+          f"{'':34} {'p50':>6} {'p99':>6} {'least':>6}   p50 less that of the calls alone in the same round")
+    for name, lists in runs.items():
+        own = [ms(percentile(r, .5) - percentile(b, .5)) for r, b in zip(lists, runs["the calls alone"])]
+        print(f"{name:34} {median(lists, .5):6.2f} {median(lists, .99):6.2f} {ms(min(r[0] for r in lists)):6.2f}"
+              + (f"   {statistics.median(own):.2f} (aim: under 2; {min(own):.2f} to {max(own):.2f})" if name in signets else ""))
+    for name, (signet, _) in signets.items():
+        print_means(name, steps_us(signet), before[name])
+    print(f"  the two flushes of one commit take {statistics.median(disk):.2f} ms on this disk ({min(disk):.2f} to {max(disk):.2f}); a certificate "
+          "has two commits", flush=True)
 
 
 # ---- calls and load ----
 
 def print_calls(signet, load, world, token, n):
-    """After it the cleaning is done."""
     own, before = signet.metric("signet_kube_api_calls_total"), world.calls()
     h2load(signet, load, n, 4, 8, token)
-    wait_for(lambda: world.kube.csrs(world.kube.signer_name) == [], 60)
+    gone = before.get(("DELETE", ""), 0) + n
+    wait_for(lambda: world.calls().get(("DELETE", ""), 0) >= gone, 60)
     after = world.calls()
     per = {k: (v - before.get(k, 0)) / n for k, v in after.items()}
     ours = {text: sum(v for (verb, sub), v in per.items() if verb == word and sub != "status") for word, text in CALLS.items()}
@@ -134,38 +163,65 @@ def print_calls(signet, load, world, token, n):
           + f"; the signer's own: {sum(v for (_, sub), v in per.items() if sub == 'status'):.2f}", flush=True)
 
 
+def cluster_cpu_us(kube):
+    """Of API server, etcd, controllers and signer."""
+    return sum(int((task / "schedstat").read_text().split()[0]) / 1000 for p in (kube.etcd, kube.apiserver, kube.controllers, kube.cert_manager)
+               for task in pathlib.Path(f"/proc/{p.process.pid}/task").iterdir())
+
+
+def measure(signet, kube, n, run):
+    """(a second, sorted latencies, CPU of Signet and of the cluster for each), DELETEs and all."""
+    before, start = (sum(cpu_us(signet).values()), cluster_cpu_us(kube)), time.monotonic()
+    latencies = run()
+    took = time.monotonic() - start
+    time.sleep(1.5)  # for the DELETEs
+    return n / took, latencies, (sum(cpu_us(signet).values()) - before[0]) / n, (cluster_cpu_us(kube) - before[1]) / n
+
+
 def print_load(signet, load, bare, token, n, rounds):
-    print(f"\n{'certificates a second, in turns':34} {'alone':>7} {'Signet':>7} {'ratio':>6}   p50 ms alone, Signet   p99 ms         us CPU of Signet")
-    for clients, connections in ((32, 4), (128, 4)):
-        count, rows = n // clients * clients, []
+    print(f"\n{'many at once, in turns':34} {'certs/s':>8} {'p50 ms':>7} {'p99 ms':>7} {'us CPU':>7} {'us CPU of the cluster':>22}")
+    for clients in (32, 128):
+        count, turns = n // clients * clients, []
         for _ in range(rounds):
-            start = time.monotonic()
-            alone = bare.many(count, clients)
-            alone_took, before, start = time.monotonic() - start, sum(cpu_us(signet).values()), time.monotonic()
-            ours = h2load(signet, load, count, connections, clients // connections, token)
-            took = time.monotonic() - start
-            time.sleep(1)  # for the DELETEs, which belong to it
-            rows.append((alone_took / took, count / alone_took, count / took, alone, ours, (sum(cpu_us(signet).values()) - before) / count))
-        rows.sort(key=lambda row: row[0])
-        ratio, alone_rate, rate, alone, ours, cpu = rows[len(rows) // 2]
-        print(f"{f'{clients} clients, {rounds} x {count}':34} {alone_rate:7.0f} {rate:7.0f} {ratio:6.2f}   {ms(percentile(alone, .5)):8.0f} "
-              f"{ms(percentile(ours, .5)):8.0f} {ms(percentile(alone, .99)):12.0f} {ms(percentile(ours, .99)):8.0f} {cpu:14.0f}   "
-              f"(ratios {rows[0][0]:.2f} to {rows[-1][0]:.2f})", flush=True)
+            turns.append((measure(signet, bare.client, count, lambda: bare.many(count, clients)),
+                          measure(signet, bare.client, count, lambda: h2load(signet, load, count, 4, clients // 4, token))))
+        turns.sort(key=lambda turn: turn[1][0] / turn[0][0])
+        for name, (rate, latencies, own, cluster) in zip(("the calls alone", "Signet"), turns[len(turns) // 2]):
+            print(f"{f'{clients} clients, {name}':34} {rate:8.0f} {ms(percentile(latencies, .5)):7.0f} {ms(percentile(latencies, .99)):7.0f} "
+                  f"{own if name == 'Signet' else 0:7.0f} {cluster:22.0f}")
+        ratios = [turn[1][0] / turn[0][0] for turn in turns]
+        print(f"  certificates a second, Signet / the calls alone: {ratios[len(ratios) // 2]:.2f} (aim: 1; {ratios[0]:.2f} to {ratios[-1]:.2f}; "
+              f"{rounds} rounds of {count})", flush=True)
 
 
 def print_signed(world, quick):
     kube = world.kube
     annotations = {"signet.dev/spiffe-id": ID, "signet.dev/caller": "bench", "signet.dev/rule": "bench",
                    "experimental.cert-manager.io/request-duration": "86400s"}
-    with Signet(world.config("off", kube.signer_name)) as signet, \
-            Bare(kube, kube.signer_name, make_csr(make_key(), ID), annotations) as bare:
+    with contextlib.ExitStack() as stack:
+        bare = stack.enter_context(Bare(kube, kube.signer_name, make_csr(make_key(), ID), annotations))
+        signet = stack.enter_context(Signet(world.config("off", kube.signer_name)))
         load, token = Load(signet, world.work), world.token()
-        wait_for(lambda: "keys_changed" in signet.log())
         bare.many(64, 16)
+        wait_for(lambda: "keys_changed" in signet.log())
         h2load(signet, load, 64, 4, 4, token)
-        print_latency(signet, load, bare, token, *((20, 2) if quick else (80, 5)))
+        with in_memory() as directory, Signet(world.config("off", kube.signer_name, directory / "data")) as other:
+            other_load = Load(other, world.work)
+            wait_for(lambda: "keys_changed" in other.log())
+            h2load(other, other_load, 64, 4, 4, token)
+            signets = {"Signet": (signet, load), "Signet, its store in memory": (other, other_load)}
+            print_latency(signets, bare, token, *((20, 2) if quick else (60, 5)))
         print_calls(signet, load, world, token, 64 if quick else 320)
-        print_load(signet, load, bare, token, *((128, 1) if quick else (768, 3)))
+        print_load(signet, load, bare, token, *((128, 1) if quick else (640, 3)))
+
+
+@contextlib.contextmanager
+def in_memory():
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="signet-bench-", dir="/dev/shm"))
+    if os.getuid() == 0:
+        shutil.chown(directory, "nobody", "nogroup")
+    yield directory
+    shutil.rmtree(directory)
 
 
 # ---- memory ----
@@ -197,50 +253,72 @@ def print_memory(world, n):
 
 # ---- tokens ----
 
-def ask_us(signet, csr, tokens):
+def ask_us(signet, csr, tokens, between=lambda i: None):
     """Sorted latencies, one after the other (grpcio), and the CPU of the daemon for each."""
     latencies = []
     with signet.channel() as channel:
         call = channel.unary_unary(PATH, request_serializer=lambda b: b, response_deserializer=decode_response)
         call(csr, metadata=[("authorization", "Bearer " + tokens[0])], timeout=30)
         before = sum(cpu_us(signet).values())
-        for token in tokens[1:]:
+        for i, token in enumerate(tokens[1:]):
             start = time.monotonic()
             call(csr, metadata=[("authorization", "Bearer " + token)], timeout=30)
             latencies.append(int((time.monotonic() - start) * 1e6))
+            between(i)
     return sorted(latencies), (sum(cpu_us(signet).values()) - before) / len(latencies)
 
 
+def print_setting(world, signet, setting, quick):
+    csr, n, fresh = encode_request(make_csr(make_key(), ID)), 2000 if quick else 20000, 50 if quick else 300
+    load, tokens, others = Load(signet, world.work), [world.token() for _ in range(fresh)], [world.token() for _ in range(fresh)]
+    connection, alone = Connection(world.kube), []
+
+    def review(i):
+        body = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+                           "spec": {"token": others[i], "audiences": ["istio-ca"]}}).encode()
+        start = time.monotonic()
+        connection.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", body)
+        alone.append(int((time.monotonic() - start) * 1e6))
+    wait_for(lambda: setting == "only" or "keys_changed" in signet.log())
+    h2load(signet, load, 500, 2, 16, tokens[0])
+    reviews = sum(world.calls("tokenreviews").values())
+    runs = sorted((load.measure(lambda: load.h2load(n, 2, 16, tokens[0]), n) for _ in range(3)), key=lambda r: r[2])
+    reviews = sum(world.calls("tokenreviews").values()) - reviews
+    new, new_cpu = ask_us(signet, csr, tokens, review)
+    seen, seen_cpu = ask_us(signet, csr, tokens[:1] * fresh)
+    print(f"token_review: {setting:20} {runs[1][2]:8.0f} {runs[1][0]:7.1f} {reviews:8.0f} {ms(percentile(seen, .5)):9.2f} {ms(percentile(new, .5)):8.2f} "
+          f"{ms(percentile(alone, .5)):13.2f} {new_cpu - seen_cpu:15.0f}", flush=True)
+
+
 def print_tokens(world, quick):
-    csr, n, fresh = encode_request(make_csr(make_key(), ID)), 2000 if quick else 20000, 40 if quick else 200
-    print(f"\ntokens, with Signet's own CA; fresh: never seen before, {fresh} one after the other\n"
-          f"{'':34} {'certs/s':>8} {'us CPU':>7} {'fresh p50 ms':>13} {'seen p50 ms':>12} {'us CPU fresh':>13} {'seen':>6}")
-    for name, setting in (("verified here", "off"), ("reviewed too", "also")):
+    print("\ntokens of a service account (RS256), with Signet's own CA: one token again and again (h2load, 2 x 16), then one after the other (grpcio): "
+          f"that token, or each time another, in turns with a review by itself\n{'':34} {'certs/s':>8} {'us CPU':>7} {'reviews':>8} {'same p50':>9} "
+          f"{'new p50':>8} {'review alone':>13} {'us CPU for new':>15}")
+    for setting in ("off", "also", "only"):
         with Signet(world.config(setting)) as signet:
-            load, tokens = Load(signet, world.work), [world.token() for _ in range(fresh)]
-            wait_for(lambda: "keys_changed" in signet.log())
-            h2load(signet, load, 500, 2, 16, tokens[0])
-            reviews = sum(world.calls("tokenreviews").values())
-            runs = sorted((load.measure(lambda: load.h2load(n, 2, 16, tokens[0]), n) for _ in range(3)), key=lambda r: r[2])
-            reviews = sum(world.calls("tokenreviews").values()) - reviews
-            new, new_cpu = ask_us(signet, csr, tokens)
-            seen, seen_cpu = ask_us(signet, csr, tokens[:1] * fresh)
-            print(f"{name + f', {reviews:.0f} reviews in {3 * n}':34} {runs[1][2]:8.0f} {runs[1][0]:7.1f} {ms(percentile(new, .5)):13.2f} "
-                  f"{ms(percentile(seen, .5)):12.2f} {new_cpu:13.0f} {seen_cpu:6.0f}", flush=True)
+            print_setting(world, signet, setting, quick)
 
 
-def main(quick):
+PARTS = ("signed", "tokens", "memory")
+
+
+def main(quick, parts):
     work = pathlib.Path(tempfile.mkdtemp(prefix="signet-bench-"))
     start = time.monotonic()
     with Kube(cert_manager=True) as kube:
         world = World(kube, work)
-        print_signed(world, quick)
-        print_tokens(world, quick)
-        print_memory(world, 500 if quick else 5000)
+        if "signed" in parts:
+            print_signed(world, quick)
+        if "tokens" in parts:
+            print_tokens(world, quick)
+        if "memory" in parts:
+            print_memory(world, 500 if quick else 5000)
     print(f"\nthis took {time.monotonic() - start:.0f} s")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="small counts, one round")
-    main(parser.parse_args().quick)
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
+    args = parser.parse_args()
+    main(args.quick, [args.only] if args.only else PARTS)
