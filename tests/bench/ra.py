@@ -1,5 +1,5 @@
 """What a certificate costs that a real cert-manager signs: beside a client that does the same calls by itself (bare.py), in turns, because
-a shared machine changes its speed by the minute.  About three minutes; the first time ever seven more (tests/kube/build)."""
+a shared machine changes its speed by the minute.  About four minutes; the first time seven to thirteen more (tests/kube/build)."""
 import argparse
 import contextlib
 import json
@@ -253,49 +253,55 @@ def print_memory(world, n):
 
 # ---- tokens ----
 
-def ask_us(signet, csr, tokens, between=lambda i: None):
-    """Sorted latencies, one after the other (grpcio), and the CPU of the daemon for each."""
-    latencies = []
+def ask(signet, call, csr, token):
+    """(latency, CPU of the fronts), us."""
+    before, start = cpu_us(signet), time.monotonic()
+    call(csr, metadata=[("authorization", "Bearer " + token)], timeout=30)
+    took = (time.monotonic() - start) * 1e6
+    time.sleep(0.005)  # what comes after the answer belongs to it
+    return took, cpu_us(signet)["signet-front"] - before["signet-front"]
+
+
+def review(connection, token):
+    body = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token, "audiences": ["istio-ca"]}})
+    start = time.monotonic()
+    connection.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", body.encode())
+    return (time.monotonic() - start) * 1e6
+
+
+def one_by_one(world, signet, n):
+    """Medians, us: (latency, CPU of the fronts) with a new token and with the same again; a new one's review by itself."""
+    csr, connection = encode_request(make_csr(make_key(), ID)), Connection(world.kube)
+    new, same, alone, first = [], [], [], world.token()
     with signet.channel() as channel:
         call = channel.unary_unary(PATH, request_serializer=lambda b: b, response_deserializer=decode_response)
-        call(csr, metadata=[("authorization", "Bearer " + tokens[0])], timeout=30)
-        before = sum(cpu_us(signet).values())
-        for i, token in enumerate(tokens[1:]):
-            start = time.monotonic()
-            call(csr, metadata=[("authorization", "Bearer " + token)], timeout=30)
-            latencies.append(int((time.monotonic() - start) * 1e6))
-            between(i)
-    return sorted(latencies), (sum(cpu_us(signet).values()) - before) / len(latencies)
+        ask(signet, call, csr, first)
+        for _ in range(n):
+            new.append(ask(signet, call, csr, world.token()))
+            same.append(ask(signet, call, csr, first))
+            alone.append(review(connection, world.token()))
+    return [[statistics.median(column) for column in zip(*rows)] for rows in (new, same)], statistics.median(alone)
 
 
 def print_setting(world, signet, setting, quick):
-    csr, n, fresh = encode_request(make_csr(make_key(), ID)), 2000 if quick else 20000, 50 if quick else 300
-    load, tokens, others = Load(signet, world.work), [world.token() for _ in range(fresh)], [world.token() for _ in range(fresh)]
-    connection, alone = Connection(world.kube), []
-
-    def review(i):
-        body = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-                           "spec": {"token": others[i], "audiences": ["istio-ca"]}}).encode()
-        start = time.monotonic()
-        connection.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", body)
-        alone.append(int((time.monotonic() - start) * 1e6))
+    n, load, token = 2000 if quick else 20000, Load(signet, world.work), world.token()
     wait_for(lambda: setting == "only" or "keys_changed" in signet.log())
-    h2load(signet, load, 500, 2, 16, tokens[0])
+    h2load(signet, load, 500, 2, 16, token)
     reviews = sum(world.calls("tokenreviews").values())
-    runs = sorted((load.measure(lambda: load.h2load(n, 2, 16, tokens[0]), n) for _ in range(3)), key=lambda r: r[2])
+    runs = sorted((load.measure(lambda: load.h2load(n, 2, 16, token), n) for _ in range(3)), key=lambda r: r[2])
     reviews = sum(world.calls("tokenreviews").values()) - reviews
-    new, new_cpu = ask_us(signet, csr, tokens, review)
-    seen, seen_cpu = ask_us(signet, csr, tokens[:1] * fresh)
-    print(f"token_review: {setting:20} {runs[1][2]:8.0f} {runs[1][0]:7.1f} {reviews:8.0f} {ms(percentile(seen, .5)):9.2f} {ms(percentile(new, .5)):8.2f} "
-          f"{ms(percentile(alone, .5)):13.2f} {new_cpu - seen_cpu:15.0f}", flush=True)
+    (new, same), alone = one_by_one(world, signet, 50 if quick else 300)
+    print(f"token_review: {setting:20} {runs[1][2]:8.0f} {runs[1][0]:7.1f} {reviews:8.0f} {ms(same[0]):9.2f} {ms(new[0]):8.2f} {ms(alone):13.2f} "
+          f"{new[1] - same[1]:15.0f}", flush=True)
 
 
 def print_tokens(world, quick):
-    print("\ntokens of a service account (RS256), with Signet's own CA: one token again and again (h2load, 2 x 16), then one after the other (grpcio): "
-          f"that token, or each time another, in turns with a review by itself\n{'':34} {'certs/s':>8} {'us CPU':>7} {'reviews':>8} {'same p50':>9} "
+    print("\ntokens of a service account (RS256), with Signet's own CA: one token again and again (h2load, 2 x 16); one after the other (grpcio), in "
+          f"turns: that token, a new one, a new one's review by itself\n{'':34} {'certs/s':>8} {'us CPU':>7} {'reviews':>8} {'same p50':>9} "
           f"{'new p50':>8} {'review alone':>13} {'us CPU for new':>15}")
     for setting in ("off", "also", "only"):
-        with Signet(world.config(setting)) as signet:
+        # in memory, so that tokens are what is measured
+        with in_memory() as directory, Signet(world.config(setting, data_dir=directory / "data")) as signet:
             print_setting(world, signet, setting, quick)
 
 
