@@ -165,7 +165,7 @@ interop:
 	@$(MAKE) --no-print-directory -s all
 	@tests/interop/run $(B)
 bench:
-	@tools/setup build test bench
+	@tools/setup build test interop bench
 	@$(MAKE) --no-print-directory -s all
 	@tests/bench/run $(B)
 fuzz:

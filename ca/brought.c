@@ -270,7 +270,8 @@ static void warn_left_out(struct checking *c)
 static struct err check_all(struct checking *c)
 {
 	TRY(c->o->pkcs8.len > 0 || c->o->foreign ? choose_imported(c) : choose_layout(c));
-	TRY(key_verifier_new(&c->verifier));
+	if (c->o->verifier == NULL) TRY(key_verifier_new(&c->own_verifier));
+	c->verifier = c->o->verifier != NULL ? c->o->verifier : c->own_verifier;
 	TRY(take_certs(c));
 	if (!c->o->foreign) TRY(take_key(c));
 	TRY(brought_chain(c));
@@ -299,7 +300,7 @@ struct err brought_check(const struct ca_files *files, const struct brought_opti
 	c->report = report;
 	c->b = b;
 	e = check_all(c);
-	key_verifier_free(c->verifier);
+	key_verifier_free(c->own_verifier);
 	if (e.code != ERR_OK) return e;
 	*out = MOVE(b);
 	return OK;

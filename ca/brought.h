@@ -28,6 +28,7 @@ struct brought_options {
 	unsigned threads;         /* hsm_key_load() */
 	struct bytes pkcs8;       /* the key, of a certificate that is imported (CA_FILE_IMPORTED); empty: it is in the files */
 	const char *trust_domain; /* NULL: whatever the certificate says */
+	struct key_verifier *verifier; /* borrowed; NULL: one for this call, which costs three verifications */
 	bool foreign;             /* somebody else's: its key is not asked for, nor what only our own signing needs (ca/signed.h) */
 };
 

@@ -17,7 +17,7 @@ struct checking {
 	const struct brought_options *o;
 	struct brought_report *report;
 	struct brought *b;
-	struct key_verifier *verifier;
+	struct key_verifier *verifier, *own_verifier; /* own: NULL if the caller gave one */
 	enum ca_file cert_file, key_file, chain_file, roots_file;
 	struct item *signer, *anchor;
 	struct item *path[BROUGHT_CHAIN_MAX]; /* signer first */

@@ -160,7 +160,7 @@ void external_take(struct keeper *k, struct job *job, struct bytes pem)
 	struct signed_want want = { .spki = job->issue.spki, .spiffe_id = job->issue.spiffe_id, .names = job->issue.names,
 				    .name_count = job->issue.name_count, .now = clock_wall(),
 				    .trust_domain = conf_text(k->conf, k->conf->trust_domain),
-				    .lifetime = job->external->lifetime };
+				    .lifetime = job->external->lifetime, .verifier = k->external->verifier };
 	struct err e = roots_for(k, job, pem, &roots);
 
 	want.roots_pem = buf_view(&roots);

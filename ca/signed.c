@@ -10,7 +10,6 @@ struct checking_leaf {
 	const struct signed_want *want;
 	struct brought_report *report;
 	struct signed_chain *s;
-	struct key_verifier *verifier;
 	struct buf above; /* PEM: who signed the leaf, then all that came with it */
 };
 
@@ -88,7 +87,7 @@ static bool signed_by(struct checking_leaf *c, const struct cert *issuer)
 	if (key_scheme_parse(leaf->algorithm, issuer->key.type, &scheme).code != ERR_OK || scheme == SCHEME_ECDSA_P256_SHA512 ||
 	    scheme == SCHEME_ECDSA_P384_SHA512)
 		return false;
-	return key_verify(c->verifier, &issuer->key, scheme, leaf->tbs, leaf->signature).code == ERR_OK;
+	return key_verify(c->want->verifier, &issuer->key, scheme, leaf->tbs, leaf->signature).code == ERR_OK;
 }
 
 /* Puts the first certificate of this text that signed the leaf into `above`.  NOT_FOUND: none did. */
@@ -108,7 +107,7 @@ static struct err find_signer(struct checking_leaf *c, struct bytes pem)
 static struct err check_chain(struct checking_leaf *c, struct bytes rest)
 {
 	struct ca_files files = { .there = { [CA_FILE_IMPORTED] = true, [CA_FILE_IMPORTED_ROOTS] = true } };
-	struct brought_options o = { .now = c->want->now, .foreign = true };
+	struct brought_options o = { .now = c->want->now, .verifier = c->want->verifier, .foreign = true };
 	struct err e = find_signer(c, rest);
 
 	if (e.code != ERR_OK) e = find_signer(c, c->want->roots_pem);
@@ -134,7 +133,6 @@ static struct err check(struct checking_leaf *c, struct bytes pem)
 	e = cert_parse(buf_view(&c->s->der), &c->s->leaf);
 	if (e.code != ERR_OK) return refuse_by(c, "it cannot be read", e);
 	TRY(check_leaf(c));
-	TRY(key_verifier_new(&c->verifier));
 	return check_chain(c, pem);
 }
 
@@ -147,7 +145,6 @@ struct err signed_check(struct bytes pem, const struct signed_want *want, struct
 	*report = (struct brought_report){ .problem = "" };
 	if (s == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "ca: out of memory");
 	e = check(&c, pem);
-	key_verifier_free(c.verifier);
 	buf_free(&c.above);
 	if (e.code != ERR_OK) return e;
 	*out = MOVE(s);

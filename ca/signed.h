@@ -16,6 +16,7 @@ struct signed_want { /* views live for the call */
 	const char *trust_domain;
 	struct bytes roots_pem;        /* what the chain must lead to */
 	int64_t now, lifetime;         /* Unix seconds; seconds that were asked for */
+	struct key_verifier *verifier; /* the thread's */
 };
 struct signed_chain { /* views point into `der` and `above` */
 	struct buf der;          /* the leaf */

@@ -65,13 +65,20 @@ class Load:
         message = encode_request(make_csr(make_key(), ID))
         self.body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
 
-    def h2load(self, n, connections, streams, token):
+    def command(self, n, connections, streams, token, *more):
+        return ["h2load", "-n", str(n), "-c", str(connections), "-m", str(streams), "-t", "1", "-d", self.body,
+                "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "authorization: Bearer " + token, *more,
+                f"https://localhost:{self.signet.port}{PATH}"]
+
+    def start(self, *request):
+        """Whose answers are not waited for."""
+        return subprocess.Popen(self.command(*request), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def h2load(self, *request):
+        """(n, connections, streams, token, more options...): sorted latencies in us."""
         log = self.work / "log"
         log.unlink(missing_ok=True)
-        threads = 1
-        r = subprocess.run(["h2load", "-n", str(n), "-c", str(connections), "-m", str(streams), "-t", str(threads), "-d", self.body,
-                            "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "authorization: Bearer " + token,
-                            f"--log-file={log}", f"https://localhost:{self.signet.port}{PATH}"], capture_output=True, text=True)
+        r = subprocess.run(self.command(*request, f"--log-file={log}"), capture_output=True, text=True)
         if r.returncode != 0:
             raise SystemExit("h2load: " + r.stdout + r.stderr)
         return sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())

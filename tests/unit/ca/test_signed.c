@@ -29,10 +29,14 @@ static struct err check(const char *name, struct brought_report *report, struct 
 	AUTO(buf) struct buf pem = { 0 }, roots = { 0 }, spki = { 0 };
 	struct signed_want want = { .spiffe_id = TEXT("spiffe://example.org/ns/a/sa/b"), .names = names, .name_count = 1,
 				    .trust_domain = "example.org", .now = NOW, .lifetime = 3600 };
+	AUTO(key_verifier) struct key_verifier *verifier = NULL;
+
 
 	read_file(name, &pem);
 	read_file("roots.pem", &roots);
 	read_file("key.spki", &spki);
+	MUST(key_verifier_new(&verifier));
+	want.verifier = verifier;
 	want.spki = buf_view(&spki);
 	want.roots_pem = buf_view(&roots);
 	return signed_check(buf_view(&pem), &want, report, out);
