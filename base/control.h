@@ -12,22 +12,19 @@ enum control_role { CONTROL_MONITOR = 0, CONTROL_KEEPER = 1, CONTROL_FRONT = 2, 
 
 enum control_type {
 	/* child -> monitor */
-	CONTROL_READY = 1, /* empty: it serves now */
-	CONTROL_NO_COURIER =
-		10, /* front -> monitor: empty: its channel to the courier has been no good for a second: another, please */
+	CONTROL_READY = 1,   /* empty: it serves now */
+	CONTROL_NO_COURIER = 10, /* front -> monitor: empty: it lost its channel to the courier a second ago: another, please */
 	CONTROL_CA_RESULT = 7, /* keeper -> monitor: u8: 1 the CA of CONTROL_CA is in use, 0 it was refused */
 	/* monitor -> child */
-	CONTROL_STOP = 2, /* empty: finish what is in hand, then exit with status 0 */
+	CONTROL_STOP = 2,    /* empty: finish what is in hand, then exit with status 0 */
 	/* -> keeper, courier, front, with descriptor: struct control_peer: a new peer's end of a channel (ca/wire.h,
 	 * ca/wire_courier.h, k8s_csr/wire_front.h) */
 	CONTROL_CHANNEL = 3,
-	CONTROL_METRICS =
-		4, /* -> admin, with descriptor: struct control_peer: a process's metrics page; replaces its older one */
-	CONTROL_CRL = 8, /* -> keeper, with descriptor: sealed memory with ca-crl.pem; a file without a list: cleared */
-	CONTROL_CA = 6, /* -> keeper, with descriptor: a pipe with the files of the CA to sign with (ca/files.h), at its end */
-	CONTROL_ISSUER_ROOTS =
-		9, /* -> keeper, with descriptor: u8: index of the CSR issuer; sealed memory with its roots_file */
-	CONTROL_STATUS = 5, /* -> admin: text, 0..CONTROL_STATUS_MAX bytes: processes and restarts, for `signet status` */
+	CONTROL_METRICS = 4, /* -> admin, with descriptor: struct control_peer: a process's metrics page; replaces its older one */
+	CONTROL_CRL = 8,     /* -> keeper, with descriptor: sealed memory with ca-crl.pem; a file without a list: cleared */
+	CONTROL_CA = 6,      /* -> keeper, with descriptor: a pipe with the files of the CA to sign with (ca/files.h), at its end */
+	CONTROL_ISSUER_ROOTS = 9, /* -> keeper, with descriptor: u8: index of the CSR issuer; sealed memory with its roots_file */
+	CONTROL_STATUS = 5,  /* -> admin: text, 0..CONTROL_STATUS_MAX bytes: processes and restarts, for `signet status` */
 };
 
 #define CONTROL_STATUS_MAX 16384 /* bytes; ours */

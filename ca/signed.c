@@ -35,6 +35,16 @@ static bool is_wanted(const struct signed_want *want, unsigned tag, struct bytes
 	return false;
 }
 
+static bool has_name(const struct cert *leaf, const struct wire_name *name)
+{
+	struct bytes rest = leaf->san, value;
+	unsigned tag;
+
+	while (cert_san_next(&rest, &tag, &value).code == ERR_OK)
+		if (tag == name->tag && bytes_equal(value, name->value)) return true;
+	return false;
+}
+
 static struct err check_names(struct checking_leaf *c)
 {
 	const struct cert *leaf = &c->s->leaf;
@@ -48,6 +58,8 @@ static struct err check_names(struct checking_leaf *c)
 		if (!is_wanted(c->want, tag, value)) return refuse(c, "it has a name that was not granted");
 		n++;
 	}
+	for (size_t i = 0; i < c->want->name_count && n == c->want->name_count; i++)
+		if (!has_name(leaf, &c->want->names[i])) n = 0;
 	return n == c->want->name_count ? OK : refuse(c, "it lacks a name that was granted, or has one twice");
 }
 

@@ -23,11 +23,11 @@ static void read_file(const char *name, struct buf *out)
 	fclose(f);
 }
 
-static struct err check(const char *name, struct brought_report *report, struct signed_chain **out)
+static struct err check_for(const char *name, const struct wire_name *names, size_t count, struct brought_report *report,
+			    struct signed_chain **out)
 {
-	static const struct wire_name names[] = { { WIRE_TAG_DNS, BYTES("a.example", 9) } };
 	AUTO(buf) struct buf pem = { 0 }, roots = { 0 }, spki = { 0 };
-	struct signed_want want = { .spiffe_id = TEXT("spiffe://example.org/ns/a/sa/b"), .names = names, .name_count = 1,
+	struct signed_want want = { .spiffe_id = TEXT("spiffe://example.org/ns/a/sa/b"), .names = names, .name_count = count,
 				    .trust_domain = "example.org", .now = NOW, .lifetime = 3600 };
 
 	read_file(name, &pem);
@@ -36,6 +36,13 @@ static struct err check(const char *name, struct brought_report *report, struct 
 	want.spki = buf_view(&spki);
 	want.roots_pem = buf_view(&roots);
 	return signed_check(buf_view(&pem), &want, report, out);
+}
+
+static struct err check(const char *name, struct brought_report *report, struct signed_chain **out)
+{
+	static const struct wire_name names[] = { { WIRE_TAG_DNS, BYTES("a.example", 9) } };
+
+	return check_for(name, names, 1, report, out);
 }
 
 static const struct { const char *file; size_t above; bool outlives; } acceptances[] = {
@@ -125,6 +132,17 @@ static void test_everything_else_is_refused_and_says_why(void **state)
 	}
 }
 
+static void test_a_name_twice_does_not_stand_for_another(void **state)
+{
+	static const struct wire_name names[] = { { WIRE_TAG_DNS, BYTES("a.example", 9) }, { WIRE_TAG_DNS, BYTES("b.example", 9) } };
+	struct signed_chain *s = NULL;
+	struct brought_report report;
+
+	(void)state;
+	assert_int_equal(check_for("bad-dns-twice.pem", names, 2, &report, &s).code, ERR_INVALID_ARGUMENT);
+	assert_non_null(strstr(report.problem, "twice"));
+}
+
 static void test_every_case_is_looked_at(void **state)
 {
 	DIR *d = opendir(DATA);
@@ -143,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_good_is_taken_and_put_in_order),
 		cmocka_unit_test(test_everything_else_is_refused_and_says_why),
+		cmocka_unit_test(test_a_name_twice_does_not_stand_for_another),
 		cmocka_unit_test(test_every_case_is_looked_at),
 	};
 
