@@ -74,16 +74,46 @@ void external_done(struct keeper *k, const struct job *job)
 	tell_done(k->external, job->external->id);
 }
 
-static void tell_file(struct keeper *k, const struct job *job)
+static void tell_file(struct keeper *k, struct job *job)
 {
 	AUTO(buf) struct buf out = { .max = CHAN_PAYLOAD_MAX };
-	const struct external_job *e = job->external;
+	struct external_job *e = job->external;
 	const struct wire_issue *i = &job->issue;
-	struct wire_file m = { .id = e->id, .issuer = (uint8_t)e->issuer, .resume = e->resume, .deadline = e->deadline,
+	bool resume = e->resume || e->stage == EXTERNAL_RECORD;
+	struct wire_file m = { .id = e->id, .issuer = (uint8_t)e->issuer, .resume = resume, .deadline = e->deadline,
 			       .lifetime = e->lifetime, .name = bytes_str(e->name), .signer_name = i->signer_name,
 			       .spiffe_id = i->spiffe_id, .caller = i->caller, .rule = i->rule, .csr = i->csr };
 
+	e->told = k->external->courier != NULL;
 	if (wire_file_put(&out, &m).code == ERR_OK) tell(k->external, KEEPER_FILE, buf_view(&out));
+}
+
+static bool is_behind(const struct external *x)
+{
+	return x->courier != NULL && x->untold <= JOBS_MAX && !chan_wants_write(x->courier->chan);
+}
+
+/* What is signed and not recorded yet is told too: nobody may take its object for left over. */
+static bool is_for_courier(const struct job *job)
+{
+	const struct external_job *e = job->external;
+
+	return !e->told && (e->stage == EXTERNAL_ASKED || e->stage == EXTERNAL_RECORD);
+}
+
+/* As fast as the courier reads: all at once may be more than its channel holds. */
+static void tell_rest(struct keeper *k)
+{
+	struct external *x = k->external;
+
+	while (is_behind(x) && x->untold < JOBS_MAX) {
+		struct job *job = x->jobs[x->untold++];
+
+		if (job != NULL && is_for_courier(job)) tell_file(k, job);
+	}
+	if (!is_behind(x)) return;
+	tell(x, KEEPER_FILED_ALL, BYTES_NONE);
+	x->untold++;
 }
 
 void external_hello(struct keeper *k, struct peer *courier)
@@ -91,10 +121,11 @@ void external_hello(struct keeper *k, struct peer *courier)
 	struct external *x = k->external;
 
 	x->courier = courier;
-	tell(x, KEEPER_INSTANCE, BYTES(x->instance, sizeof(x->instance)));
+	x->untold = 0;
 	for (size_t i = 0; i < JOBS_MAX; i++)
-		if (x->jobs[i] != NULL && x->jobs[i]->external->stage == EXTERNAL_ASKED) tell_file(k, x->jobs[i]);
-	tell(x, KEEPER_FILED_ALL, BYTES_NONE);
+		if (x->jobs[i] != NULL) x->jobs[i]->external->told = false;
+	tell(x, KEEPER_INSTANCE, BYTES(x->instance, sizeof(x->instance)));
+	tell_rest(k);
 }
 
 /* ---- from one stage to the next ---- */
@@ -223,6 +254,7 @@ void external_turn(struct keeper *k)
 		list = job->next;
 		on_returned(k, job);
 	}
+	tell_rest(k);
 	if (k->stopping) let_go(k);
 	else look(k);
 }
@@ -234,7 +266,9 @@ const struct issuer_roots *external_roots(const struct keeper *k)
 
 int external_wait_ms(const struct keeper *k)
 {
-	return k->external != NULL && k->external->free_count < JOBS_MAX ? EXTERNAL_LOOK_US / 1000 : -1;
+	if (k->external == NULL) return -1;
+	if (is_behind(k->external)) return 0;
+	return k->external->free_count < JOBS_MAX ? EXTERNAL_LOOK_US / 1000 : -1;
 }
 
 void external_forget(struct keeper *k, struct peer *p)

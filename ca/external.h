@@ -27,6 +27,7 @@ struct external_job {
 	enum external_stage stage;
 	bool out;                 /* with the commit thread */
 	bool resume;              /* nobody waits for it: it was asked for by a keeper that is no more */
+	bool told;                /* the courier that is there was asked for it */
 	bool clamped;             /* asked for a second time, to end with its chain */
 	int64_t deadline;         /* Unix seconds */
 	uint32_t lifetime;        /* seconds that are asked for */

@@ -84,7 +84,8 @@ static void courier_expect(struct stand *s, const unsigned *counter, unsigned wa
 }
 #define HEARD(s, member, want) courier_expect(s, &(s)->got.member, want, #member)
 
-static void courier_open(struct stand *s)
+/* It says hello, and reads nothing yet. */
+static void courier_connect(struct stand *s)
 {
 	uint8_t room[8];
 	struct buf out = BUF_ON(room), hi = { .max = 16 };
@@ -102,6 +103,11 @@ static void courier_open(struct stand *s)
 	MUST(chan_put(s->courier, COURIER_HELLO, buf_view(&hi)));
 	MUST(chan_flush(s->courier));
 	buf_free(&hi);
+}
+
+static void courier_open(struct stand *s)
+{
+	courier_connect(s);
 	HEARD(s, all, 1);
 	assert_int_equal(s->got.instance, 1);
 }
@@ -161,12 +167,12 @@ static void new_key(struct stand *s, const char *san, const char *usage)
 	OPENSSL_free(spki);
 }
 
-static void stand_open(struct stand *s, bool roots)
+static void stand_open_with(struct stand *s, bool roots, const char *conf)
 {
 	AUTO(buf) struct buf pem = { .max = 65536 };
 
 	memset(s, 0, sizeof(*s));
-	world_open(&s->w, ISSUERS);
+	world_open(&s->w, conf);
 	s->signer = signer_make("mesh");
 	put_pem(&pem, s->signer.root);
 	new_key(s, "URI:" WORKLOAD, "");
@@ -174,6 +180,11 @@ static void stand_open(struct stand *s, bool roots)
 	if (!roots) return;
 	give_roots(s, 0, buf_view(&pem));
 	give_roots(s, 1, buf_view(&pem));
+}
+
+static void stand_open(struct stand *s, bool roots)
+{
+	stand_open_with(s, roots, ISSUERS);
 }
 
 static void stand_close(struct stand *s)
@@ -430,6 +441,39 @@ static void test_a_courier_that_comes_back_is_asked_again(void **state)
 	stand_close(&s);
 }
 
+/* More than a channel holds before its peer is given up. */
+static void test_thousands_are_asked_for_again(void **state)
+{
+	enum { MANY = 6000, EACH = 2000 };
+	static char caller[EACH];
+	struct stand s;
+
+	(void)state;
+	memset(caller, 'c', sizeof(caller));
+	stand_open_with(&s, true, ISSUERS "listen: { max_pending: 65536 }\n");
+	for (unsigned i = 0; i < MANY; i++) {
+		struct wire_issue m = wanted(&s, 7 + i);
+
+		m.caller = BYTES(caller, sizeof(caller));
+		put_issue(&s.w.front, &m);
+		if (i % 500 == 499) HEARD(&s, file, i - 400); /* it is read, as a front's socket holds only so much */
+	}
+	MUST(chan_flush(s.w.front.chan));
+	HEARD(&s, file, MANY);
+	for (unsigned i = 0; i < 2; i++) {
+		struct wire_issue own = request(&s.w, 3 + i);
+
+		chan_free(s.courier);
+		courier_connect(&s);
+		issue_ok(&s.w, &own);
+		issue_ok(&s.w, &own); /* by then it has been told whatever it could be told at once */
+		HEARD(&s, all, 1);
+		assert_int_equal(s.got.file, MANY);
+	}
+	assert_int_equal(s.w.front.got.refused, 0);
+	stand_close(&s);
+}
+
 static void test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded(void **state)
 {
 	struct stand s;
@@ -620,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_failures_are_told_and_what_comes_later_is_passed_over),
 		cmocka_unit_test(test_a_ban_while_the_signer_thinks_withholds_the_certificate),
 		cmocka_unit_test(test_a_courier_that_comes_back_is_asked_again),
+		cmocka_unit_test(test_thousands_are_asked_for_again),
 		cmocka_unit_test(test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded),
 		cmocka_unit_test(test_a_front_that_dies_leaves_its_requests_to_be_recorded),
 		cmocka_unit_test(test_what_outlives_its_chain_is_refused_or_asked_for_anew),
