@@ -6,7 +6,6 @@
 
 #include "base/chan.h"
 #include "base/clock.h"
-#include "base/control.h"
 #include "base/wire.h"
 #include "ca/external_inside.h"
 
@@ -34,7 +33,7 @@ static struct job **slot_of(struct external *x, uint64_t id)
 	return *slot != NULL && (*slot)->external->id == id ? slot : NULL;
 }
 
-static bool slot_take(struct external *x, struct job *job)
+bool external_slot_take(struct external *x, struct job *job)
 {
 	if (x->free_count == 0) return false;
 	job->external->id = ++x->generation * JOBS_MAX + x->free[--x->free_count];
@@ -42,7 +41,7 @@ static bool slot_take(struct external *x, struct job *job)
 	return true;
 }
 
-static void slot_give(struct external *x, struct job *job)
+void external_slot_give(struct external *x, struct job *job)
 {
 	uint16_t at = (uint16_t)(job->external->id % JOBS_MAX);
 
@@ -169,7 +168,7 @@ void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reaso
 static void finish(struct keeper *k, struct job *job)
 {
 	external_done(k, job);
-	slot_give(k->external, job);
+	external_slot_give(k->external, job);
 	job_free(k, job);
 }
 
@@ -234,7 +233,7 @@ static void let_go(struct keeper *k)
 		if (job == NULL || job->external->out) continue;
 		if (job->external->stage == EXTERNAL_ASKED) front_refuse(job->peer, job->id, REASON_ISSUER_AWAY);
 		job->peer->dirty = true;
-		slot_give(x, job);
+		external_slot_give(x, job);
 		job_free(k, job);
 	}
 }
@@ -311,8 +310,8 @@ enum keeper_reason external_name(struct keeper *k, struct job *job)
 	if (RAND_bytes(random, sizeof(random)) != 1) return REASON_SIGNER;
 	bytes_hex(BYTES(random, sizeof(random)), hex);
 	(void)snprintf(e->name, sizeof(e->name), "%s%s", NAME_PREFIX, hex);
-	slot_give(k->external, job);
-	return slot_take(k->external, job) ? REASON_NONE : REASON_RATE;
+	external_slot_give(k->external, job);
+	return external_slot_take(k->external, job) ? REASON_NONE : REASON_RATE;
 }
 
 /* An issuer whose chain ends soon is asked for no more than that, if it is known and wanted. */
@@ -342,7 +341,7 @@ static enum keeper_reason set_up(struct keeper *k, struct job *job)
 	return reason != REASON_NONE ? reason : external_name(k, job);
 }
 
-static struct err external_new(struct keeper *k, struct job *job)
+struct err external_new(struct keeper *k, struct job *job)
 {
 	int at = conf_csr_issuer_find(k->conf, job->issue.issuer);
 
@@ -370,130 +369,4 @@ void external_file(struct keeper *k, struct job *job)
 {
 	job_uncount(k, job); /* another CA need not wait for what others sign */
 	external_push(k, job, EXTERNAL_INTENT);
-}
-
-/* ---- start ---- */
-
-static struct err resume(struct keeper *k, const struct store_intent *intent)
-{
-	struct external *x = k->external;
-	struct external_intent m;
-	struct job *job;
-	struct err e;
-
-	TRY(external_intent_take(intent->value, &m));
-	job = job_new(k, &x->nobody, m.issue);
-	if (job == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests are left from before");
-	e = wire_issue_take(buf_view(&job->payload), &job->issue);
-	if (e.code == ERR_OK) e = external_new(k, job);
-	if (e.code == ERR_OK && !slot_take(x, job))
-		e = ERR(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests are left from before");
-	if (e.code == ERR_OK) e = key_sha256(job->issue.spki, job->record.key_hash);
-	if (e.code != ERR_OK) {
-		if (job->external != NULL) slot_give(x, job);
-		job_free(k, job);
-		return e;
-	}
-	job->now = clock_wall();
-	job->external->stage = EXTERNAL_ASKED;
-	job->external->resume = true;
-	job->external->deadline = m.deadline > job->now ? m.deadline : job->now + issuer_of(k, job)->deadline;
-	job->external->lifetime = m.lifetime;
-	memcpy(job->external->name, intent->name, sizeof(job->external->name));
-	return OK;
-}
-
-static struct err resume_all(struct keeper *k, struct store_view *view)
-{
-	struct store_cursor cursor = { .len = 0 };
-	struct store_intent intent;
-	unsigned count = 0;
-	struct err e;
-
-	while ((e = store_view_intent_next(view, &cursor, &intent)).code == ERR_OK) {
-		e = resume(k, &intent);
-		/* of an issuer that conf names no more, say: it stays until it does */
-		if (e.code != ERR_OK) log_event(k->log, LOG_WARN, "intent_not_resumed", F_STR("name", intent.name), F_ERR(e));
-		else count++;
-	}
-	if (count > 0) log_event(k->log, LOG_INFO, "intents_resumed", F_INT("count", count));
-	return e.code == ERR_NOT_FOUND ? OK : e;
-}
-
-static struct err store_value(struct keeper *k, const char *name, struct bytes value)
-{
-	struct store_batch *batch;
-	struct err e;
-
-	TRY(store_batch_begin(k->store, &batch));
-	e = store_batch_put(batch, name, value);
-	if (e.code == ERR_OK) return store_batch_commit(batch);
-	store_batch_abort(batch);
-	return e;
-}
-
-struct err external_store(struct keeper *k, const char *name, struct bytes value)
-{
-	struct err e;
-
-	pthread_mutex_lock(&k->writer);
-	e = store_value(k, name, value);
-	pthread_mutex_unlock(&k->writer);
-	return e;
-}
-
-static struct err make_instance(struct keeper *k)
-{
-	struct external *x = k->external;
-
-	if (RAND_bytes(x->instance, sizeof(x->instance)) != 1) FAIL(ERR_UNAVAILABLE, "keeper: no randomness");
-	return external_store(k, ISSUER_INSTANCE, BYTES(x->instance, sizeof(x->instance)));
-}
-
-static struct err read_store(struct keeper *k, bool *new_instance)
-{
-	struct external *x = k->external;
-	AUTO(store_view) struct store_view *view = NULL;
-	AUTO(buf) struct buf saved = { .max = STORE_VALUE_MAX };
-	struct buf instance = BUF_ON(x->instance);
-	struct err e;
-
-	TRY(store_view_open(k->store, &view));
-	e = store_view_get(view, ISSUER_INSTANCE, &instance);
-	*new_instance = e.code == ERR_NOT_FOUND;
-	if (e.code != ERR_OK && !*new_instance) return e;
-	e = store_view_get(view, ISSUER_ROOTS, &saved);
-	if (e.code != ERR_OK && e.code != ERR_NOT_FOUND) return e;
-	TRY(issuer_roots_load(x->roots, buf_view(&saved)));
-	return resume_all(k, view);
-}
-
-struct err external_start(struct keeper *k)
-{
-	struct external *x;
-	bool new_instance;
-
-	if (k->conf->csr_issuer_count == 0) return OK;
-	x = k->external = calloc(1, sizeof(*x));
-	if (x == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: out of memory");
-	pthread_mutex_init(&x->lock, NULL);
-	x->nobody.keeper = k;
-	x->nobody.role = CONTROL_COURIER;
-	for (size_t i = JOBS_MAX; i > 0; i--) x->free[x->free_count++] = (uint16_t)(i - 1);
-	TRY(key_verifier_new(&x->verifier));
-	TRY(issuer_roots_new(k->conf, &x->roots));
-	TRY(read_store(k, &new_instance));
-	return new_instance ? make_instance(k) : OK;
-}
-
-void external_free(struct keeper *k)
-{
-	struct external *x = k->external;
-
-	if (x == NULL) return;
-	external_turn(k); /* what the commit thread gave back at its end */
-	key_verifier_free(x->verifier);
-	issuer_roots_free(x->roots);
-	pthread_mutex_destroy(&x->lock);
-	free(MOVE(k->external));
 }

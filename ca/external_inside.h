@@ -25,7 +25,11 @@ struct external { /* the main thread's, but for what `lock` guards */
 	struct job *returned;       /* by the commit thread */
 };
 
-/* external.c: a named value, durable; the caller holds no batch. */
+/* external.c: the table of ids; false: it is full.  A new job's part; NOT_FOUND: there is no such issuer. */
+bool external_slot_take(struct external *x, struct job *job);
+void external_slot_give(struct external *x, struct job *job);
+struct err external_new(struct keeper *k, struct job *job);
+/* external_start.c: a named value, durable; the caller holds no batch. */
 struct err external_store(struct keeper *k, const char *name, struct bytes value);
 /* external_answer.c: what the courier said, or failed to say.  Main thread. */
 void external_push(struct keeper *k, struct job *job, enum external_stage stage);
