@@ -211,6 +211,7 @@ static void look(struct keeper *k)
 
 	if (clock_mono_us() < x->look_us) return;
 	x->look_us = clock_mono_us() + EXTERNAL_LOOK_US;
+	if (x->roots_new) (void)(external_use_roots(k).code == ERR_OK); /* if not: later */
 	for (size_t i = 0; i < JOBS_MAX; i++) {
 		struct job *job = x->jobs[i];
 
@@ -267,7 +268,7 @@ int external_wait_ms(const struct keeper *k)
 {
 	if (k->external == NULL) return -1;
 	if (is_behind(k->external)) return 0;
-	return k->external->free_count < JOBS_MAX ? EXTERNAL_LOOK_US / 1000 : -1;
+	return k->external->free_count < JOBS_MAX || k->external->roots_new ? EXTERNAL_LOOK_US / 1000 : -1;
 }
 
 void external_forget(struct keeper *k, struct peer *p)

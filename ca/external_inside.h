@@ -15,6 +15,7 @@ struct external { /* the main thread's, but for what `lock` guards */
 	uint8_t instance[WIRE_INSTANCE_LEN];
 	struct key_verifier *verifier;
 	struct issuer_roots *roots;
+	bool roots_new;             /* they are to be stored and told yet: nobody is answered by them */
 	int64_t chain_end[CONF_CSR_ISSUERS_MAX]; /* of what was signed last; 0: not known */
 	struct job *jobs[JOBS_MAX];
 	uint16_t free[JOBS_MAX];    /* indexes in jobs */
@@ -35,6 +36,8 @@ struct err external_store(struct keeper *k, const char *name, struct bytes value
 void external_push(struct keeper *k, struct job *job, enum external_stage stage);
 void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason);
 void external_take(struct keeper *k, struct job *job, struct bytes pem);
+/* New roots: durable, then told to all; what fails here is tried again by external_turn(). */
+struct err external_use_roots(struct keeper *k);
 /* external.c: the courier may clean it up; the same grant under another name. */
 void external_done(struct keeper *k, const struct job *job);
 enum keeper_reason external_name(struct keeper *k, struct job *job);

@@ -608,6 +608,76 @@ static void test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen(void **
 	stand_close(&s);
 }
 
+static struct rlimit disk_fails(void)
+{
+	struct rlimit before, small;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	return before;
+}
+
+/* A root that nobody was told of, and that the next keeper would not know, is no root. */
+static void test_a_root_that_could_not_be_stored_is_not_used_before_it_is(void **state)
+{
+	AUTO(buf) struct buf pem = { .max = 65536 };
+	struct stand s;
+	struct wire_issue m;
+	struct rlimit before;
+
+	(void)state;
+	stand_open(&s, false);
+	m = wanted(&s, 7);
+	m.issuer = TEXT("first");
+	file(&s, &m);
+	before = disk_fails();
+	signer_sign(&s.signer, s.got.m.csr, "critical,URI:" WORKLOAD, 3600, &pem);
+	put_pem(&pem, s.signer.root);
+	say_signed(&s, s.got.m.id, buf_view(&pem));
+	EXPECT(&s.w.front, refused, 1);
+	assert_int_equal(s.w.front.got.roots, 1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	EXPECT(&s.w.front, roots, 2); /* tried again by itself */
+	file(&s, &m);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	chan_free(s.courier);
+	stop(&s.w);
+	start(&s.w);
+	courier_open(&s);
+	file(&s, &m); /* it is known for good */
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	stand_close(&s);
+}
+
+static void test_roots_that_could_not_be_stored_are_told_when_they_can(void **state)
+{
+	AUTO(buf) struct buf pem = { .max = 65536 };
+	struct stand s;
+	struct rlimit before;
+	uint8_t issuer = 0;
+	int fd;
+
+	(void)state;
+	stand_open(&s, false);
+	put_pem(&pem, s.signer.root);
+	MUST(chan_memfd("test", buf_view(&pem), &fd));
+	before = disk_fails();
+	MUST(chan_put_fd(s.w.control.chan, CONTROL_ISSUER_ROOTS, BYTES(&issuer, 1), fd));
+	MUST(chan_flush(s.w.control.chan));
+	close(fd);
+	assert_int_equal(records(&s.w), 0); /* it has been seen to by now, or is */
+	usleep(1000);
+	assert_int_equal(records(&s.w), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	EXPECT(&s.w.front, roots, 2);
+	stand_close(&s);
+}
+
 static void test_the_roots_of_all_issuers_are_published_and_counted(void **state)
 {
 	AUTO(buf) struct buf pem = { .max = 65536 };
@@ -669,6 +739,8 @@ int main(void)
 		cmocka_unit_test(test_a_front_that_dies_leaves_its_requests_to_be_recorded),
 		cmocka_unit_test(test_what_outlives_its_chain_is_refused_or_asked_for_anew),
 		cmocka_unit_test(test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen),
+		cmocka_unit_test(test_a_root_that_could_not_be_stored_is_not_used_before_it_is),
+		cmocka_unit_test(test_roots_that_could_not_be_stored_are_told_when_they_can),
 		cmocka_unit_test(test_the_roots_of_all_issuers_are_published_and_counted),
 		cmocka_unit_test(test_a_deadline_that_the_courier_forgets_is_kept),
 	};
