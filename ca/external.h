@@ -39,6 +39,8 @@ void external_job_free(struct external_job *e); /* any thread; NULL is allowed *
 
 /* Intents, roots and the instance's name are read; nothing if conf names no other issuer.  After the store and the limits. */
 struct err external_start(struct keeper *k);
+/* The threads have ended: what is in hand is let go, but for what is in the queue; external_free() when that is dropped. */
+void external_stop(struct keeper *k);
 void external_free(struct keeper *k);
 
 struct issuer_roots;

@@ -47,8 +47,8 @@ struct err external_record_apply(struct keeper *k, struct job *job, struct store
 	struct issue_node node;
 
 	TRY(issue_admit(k, job, batch, &node));
-	TRY(drop(batch, x->name));
 	TRY(issue_append(job, batch, &node));
+	TRY(drop(batch, x->name)); /* not before: the batch goes on without a record that cannot be written */
 	if (job->reason == REASON_NONE) job->reason = issue_spend(job, batch, job->record.index);
 	job->again = false; /* the same key asked twice at once: each has its own */
 	return OK;

@@ -118,14 +118,19 @@ struct err external_start(struct keeper *k)
 	return new_instance ? make_instance(k) : OK;
 }
 
+void external_stop(struct keeper *k)
+{
+	k->stopping = true; /* also after a start that failed */
+	external_turn(k);
+}
+
 void external_free(struct keeper *k)
 {
-	struct external *x = k->external;
+	struct external *x = MOVE(k->external);
 
 	if (x == NULL) return;
-	external_turn(k); /* what the commit thread gave back at its end */
 	key_verifier_free(x->verifier);
 	issuer_roots_free(x->roots);
 	pthread_mutex_destroy(&x->lock);
-	free(MOVE(k->external));
+	free(x);
 }

@@ -365,13 +365,14 @@ static void keeper_stop(struct keeper *k)
 	explicit_bzero(k->options->kek, sizeof(*k->options->kek));
 	if (k->options->ca != NULL) buf_wipe(k->options->ca);
 	stop_threads(k);
-	external_free(k);
+	external_stop(k);
 	rotate_stop(k);
 	rotation_free(MOVE(k->rotation));
 	explicit_bzero(&k->ca_kek, sizeof(k->ca_kek));
 	roots_free(MOVE(k->roots)); /* waits for the signers' threads */
 	keeper_publish(k);
 	drop_queue(k);
+	external_free(k);
 	for (struct peer *p = k->peers; p != NULL; p = p->next) {
 		(void)chan_flush(p->chan);
 		atomic_store(&p->dead, true);

@@ -501,6 +501,84 @@ static void test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded(void **s
 	stand_close(&s);
 }
 
+static void test_a_start_that_fails_lets_go_of_what_was_to_be_resumed(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open(&s, true);
+	m = wanted(&s, 7);
+	file(&s, &m);
+	chan_free(s.courier);
+	stop(&s.w);
+	prepare(&s.w);
+	s.w.kek.bytes[0] ^= 1;
+	assert_int_equal(keeper_run(&s.w.options).code, ERR_DATA_LOSS); /* a sanitizer looks at what is left */
+	chan_free(s.w.control.chan);
+	start(&s.w);
+	courier_open(&s);
+	assert_int_equal(s.got.file, 1);
+	stand_close(&s);
+}
+
+static void test_a_join_token_pays_for_one_key(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+	uint8_t hash[32];
+	char id[33];
+
+	(void)state;
+	stand_open(&s, true);
+	assert_int_equal(token_create(&s.w, WORKLOAD, 600, hash, id), ERR_OK);
+	m = wanted(&s, 7);
+	m.evidence = STORE_BY_JOIN_TOKEN;
+	memcpy(m.evidence_hash, hash, sizeof(hash));
+	file(&s, &m);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	assert_int_equal(token_state(&s.w, hash), TOKEN_SPENT);
+	file(&s, &m); /* the answer was lost */
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 2);
+	new_key(&s, "URI:" WORKLOAD, "");
+	m.spki = buf_view(&s.spki);
+	m.csr = buf_view(&s.csr);
+	issue_refused(&s.w, &m, REASON_TOKEN);
+	assert_int_equal(records(&s.w), 2);
+	stand_close(&s);
+}
+
+/* Both are signed, and both recorded; but only one is paid for. */
+static void test_two_keys_race_for_a_join_token(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+	uint8_t hash[32];
+	char id[33];
+
+	(void)state;
+	stand_open(&s, true);
+	assert_int_equal(token_create(&s.w, WORKLOAD, 600, hash, id), ERR_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		new_key(&s, "URI:" WORKLOAD, "");
+		m = wanted(&s, 7 + i);
+		m.evidence = STORE_BY_JOIN_TOKEN;
+		memcpy(m.evidence_hash, hash, sizeof(hash));
+		file(&s, &m);
+	}
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	chan_free(s.courier);
+	courier_open(&s); /* and so hears of the first */
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, refused, 1);
+	assert_int_equal(s.w.front.got.reason, REASON_TOKEN);
+	assert_int_equal(records(&s.w), 2);
+	stand_close(&s);
+}
+
 static void test_a_front_that_dies_leaves_its_requests_to_be_recorded(void **state)
 {
 	struct stand s;
@@ -736,6 +814,9 @@ int main(void)
 		cmocka_unit_test(test_a_courier_that_comes_back_is_asked_again),
 		cmocka_unit_test(test_thousands_are_asked_for_again),
 		cmocka_unit_test(test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded),
+		cmocka_unit_test(test_a_start_that_fails_lets_go_of_what_was_to_be_resumed),
+		cmocka_unit_test(test_a_join_token_pays_for_one_key),
+		cmocka_unit_test(test_two_keys_race_for_a_join_token),
 		cmocka_unit_test(test_a_front_that_dies_leaves_its_requests_to_be_recorded),
 		cmocka_unit_test(test_what_outlives_its_chain_is_refused_or_asked_for_anew),
 		cmocka_unit_test(test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen),
