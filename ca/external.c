@@ -203,6 +203,15 @@ static void on_returned(struct keeper *k, struct job *job)
 	else move_to_nobody(k, job); /* its client was answered; the write is tried again by look() */
 }
 
+/* Never further off than at its beginning: the wall clock may have been set back since. */
+static bool is_over(struct keeper *k, struct job *job, int64_t now)
+{
+	int64_t furthest = now + issuer_of(k, job)->deadline;
+
+	if (job->external->deadline > furthest) job->external->deadline = furthest;
+	return now > job->external->deadline + EXTERNAL_GRACE;
+}
+
 static void look(struct keeper *k)
 {
 	struct external *x = k->external;
@@ -218,7 +227,7 @@ static void look(struct keeper *k)
 		if (job == NULL || job->external->out) continue;
 		count++;
 		if (job->external->stage != EXTERNAL_ASKED) external_push(k, job, job->external->stage);
-		else if (now > job->external->deadline + EXTERNAL_GRACE) external_refuse(k, job, REASON_ISSUER_DEADLINE);
+		else if (is_over(k, job, now)) external_refuse(k, job, REASON_ISSUER_DEADLINE);
 	}
 	metric_set(k->metrics, M_ISSUER_PENDING, count);
 }

@@ -1,5 +1,6 @@
 /* Certificates by another signer: the keeper between a front and a courier, which this test is both. */
 #include "ca/signer.h"
+#include "ca/wall_clock.h"
 #include "ca/wire_courier.h"
 #include "ca/world.h"
 #include "base/wire.h"
@@ -800,6 +801,29 @@ static void test_a_deadline_that_the_courier_forgets_is_kept(void **state)
 	stand_close(&s);
 }
 
+/* No request may wait longer than it would have, however far the clock steps back. */
+static void test_a_clock_that_steps_back_makes_no_deadline_later(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open(&s, true);
+	atomic_store(&ahead, 7200);
+	m = wanted(&s, 7);
+	file(&s, &m);
+	atomic_store(&ahead, 0);
+	for (unsigned i = 0; i < 8 && s.w.front.got.refused == 0; i++) {
+		usleep(1200000); /* so that it looks, and then sees more time gone by than any request has */
+		atomic_fetch_add(&ahead, 31);
+		(void)chan_receive(s.w.front.chan, 64, &(unsigned){ 0 });
+	}
+	assert_int_equal(s.w.front.got.refused, 1);
+	assert_int_equal(s.w.front.got.reason, REASON_ISSUER_DEADLINE);
+	atomic_store(&ahead, 0);
+	stand_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -824,6 +848,7 @@ int main(void)
 		cmocka_unit_test(test_roots_that_could_not_be_stored_are_told_when_they_can),
 		cmocka_unit_test(test_the_roots_of_all_issuers_are_published_and_counted),
 		cmocka_unit_test(test_a_deadline_that_the_courier_forgets_is_kept),
+		cmocka_unit_test(test_a_clock_that_steps_back_makes_no_deadline_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
