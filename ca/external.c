@@ -35,7 +35,7 @@ static struct job **slot_of(struct external *x, uint64_t id)
 
 bool external_slot_take(struct external *x, struct job *job)
 {
-	if (x->free_count == 0) return false;
+	if (JOBS_MAX - x->free_count >= EXTERNAL_JOBS_MAX) return false;
 	job->external->id = ++x->generation * JOBS_MAX + x->free[--x->free_count];
 	x->jobs[job->external->id % JOBS_MAX] = job;
 	return true;

@@ -12,6 +12,7 @@
 #include "ca/wire_courier.h"
 
 #define EXTERNAL_LIFETIME_MIN 600 /* seconds; certificates.k8s.io/v1 expirationSeconds */
+#define EXTERNAL_JOBS_MAX (JOBS_MAX - JOBS_MAX / 4) /* the rest is our own CA's, however many wait for others */
 #define EXTERNAL_GRACE 10         /* seconds after its deadline that a courier may take to say so; ours */
 #define EXTERNAL_LOOK_US 1000000  /* between two looks at deadlines and at what could not be written; ours */
 

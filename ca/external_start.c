@@ -29,7 +29,8 @@ static struct err resume(struct keeper *k, const struct store_intent *intent)
 	job->now = clock_wall();
 	job->external->stage = EXTERNAL_ASKED;
 	job->external->resume = true;
-	job->external->deadline = m.deadline > job->now ? m.deadline : job->now + k->conf->csr_issuers[job->external->issuer].deadline;
+	job->external->deadline = m.deadline > job->now ? m.deadline
+							: job->now + k->conf->csr_issuers[job->external->issuer].deadline;
 	job->external->lifetime = m.lifetime;
 	memcpy(job->external->name, intent->name, sizeof(job->external->name));
 	return OK;

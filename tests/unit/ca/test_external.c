@@ -1,4 +1,5 @@
 /* Certificates by another signer: the keeper between a front and a courier, which this test is both. */
+#include "ca/external.h"
 #include "ca/signer.h"
 #include "ca/wall_clock.h"
 #include "ca/wire_courier.h"
@@ -475,6 +476,27 @@ static void test_thousands_are_asked_for_again(void **state)
 	stand_close(&s);
 }
 
+static void test_our_own_ca_has_room_however_many_wait_for_another(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open_with(&s, true, ISSUERS "listen: { max_pending: 65536 }\n");
+	for (unsigned i = 0; i < EXTERNAL_JOBS_MAX + 1; i++) {
+		m = wanted(&s, 7 + i);
+		put_issue(&s.w.front, &m);
+		if (i % 500 == 499) HEARD(&s, file, i - 400);
+	}
+	MUST(chan_flush(s.w.front.chan));
+	EXPECT(&s.w.front, refused, 1);
+	assert_int_equal(s.w.front.got.reason, REASON_RATE);
+	m = request(&s.w, 3);
+	issue_ok(&s.w, &m);
+	HEARD(&s, file, EXTERNAL_JOBS_MAX);
+	stand_close(&s);
+}
+
 static void test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded(void **state)
 {
 	struct stand s;
@@ -837,6 +859,7 @@ int main(void)
 		cmocka_unit_test(test_a_ban_while_the_signer_thinks_withholds_the_certificate),
 		cmocka_unit_test(test_a_courier_that_comes_back_is_asked_again),
 		cmocka_unit_test(test_thousands_are_asked_for_again),
+		cmocka_unit_test(test_our_own_ca_has_room_however_many_wait_for_another),
 		cmocka_unit_test(test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded),
 		cmocka_unit_test(test_a_start_that_fails_lets_go_of_what_was_to_be_resumed),
 		cmocka_unit_test(test_a_join_token_pays_for_one_key),
