@@ -137,6 +137,7 @@ void external_push(struct keeper *k, struct job *job, enum external_stage stage)
 		[EXTERNAL_DROP] = external_drop_apply,
 	};
 
+	if (stage == EXTERNAL_RECORD) job_count(k, job); /* between its record and its answer no root may become known */
 	job->external->stage = stage;
 	job->external->out = true;
 	job->reason = REASON_NONE;
@@ -197,6 +198,7 @@ static void on_intent(struct keeper *k, struct job *job)
 static void on_returned(struct keeper *k, struct job *job)
 {
 	job->kept = job->external->out = false;
+	job_uncount(k, job);
 	if (atomic_load(&job->peer->dead)) move_to_nobody(k, job);
 	if (job->external->stage == EXTERNAL_INTENT) on_intent(k, job);
 	else if (job->result.code == ERR_OK) finish(k, job);

@@ -192,7 +192,7 @@ static void wait_fill(struct keeper *k, struct wait *w)
 	w->fds[0] = (struct pollfd){ .fd = k->wake_fd, .events = POLLIN };
 	w->fds[1] = (struct pollfd){ .fd = k->stopping ? -1 : chan_fd(k->control), .events = POLLIN };
 	for (struct peer *p = k->peers; p != NULL; p = p->next) {
-		bool hold = k->stopping || (ready && p->role == CONTROL_FRONT);
+		bool hold = k->stopping || (ready && p->role != CONTROL_ADMIN);
 		short events = (short)((hold ? 0 : POLLIN) | (chan_wants_write(p->chan) ? POLLOUT : 0));
 
 		w->dead |= atomic_load(&p->dead);

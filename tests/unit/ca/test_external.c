@@ -2,7 +2,9 @@
 #include "ca/external.h"
 #include "ca/signer.h"
 #include "ca/wall_clock.h"
+#include "ca/step.h"
 #include "ca/wire_courier.h"
+#include "ca/wire_root.h"
 #include "ca/world.h"
 #include "base/wire.h"
 
@@ -823,6 +825,74 @@ static void test_a_deadline_that_the_courier_forgets_is_kept(void **state)
 	stand_close(&s);
 }
 
+static void put_step(struct stand *s, enum step_kind kind, bool force)
+{
+	AUTO(buf) struct buf out = { .max = 8192 };
+
+	MUST(wire_root_step_put(&out, &(struct wire_root_step){ .id = 7, .kind = (uint8_t)kind, .force = force, .by = TEXT("uid:7") }));
+	admin_put(&s->w, ADMIN_ROOT_STEP, &out);
+}
+
+static void step_ok(struct stand *s, enum step_kind kind, bool force)
+{
+	unsigned before = s->w.admin.got.admin;
+
+	put_step(s, kind, force);
+	EXPECT(&s->w.admin, admin, before + 1);
+	if (s->w.admin.got.code != ERR_OK) fail_msg("step %d: %s", kind, s->w.admin.got.text);
+}
+
+/* Who is answered in that moment would count as one who knows the new root, and was told the old ones. */
+static void test_a_root_set_changes_between_two_answers(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+	unsigned roots;
+
+	(void)state;
+	stand_open_with(&s, true, ISSUERS "ca: { rotation: manual }\n");
+	m = wanted(&s, 7);
+	file(&s, &m);
+	roots = s.w.front.got.roots;
+	atomic_store(&s.w.held, 1);
+	atomic_store(&s.w.hold_at, "before-answer");
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	while (atomic_load(&s.w.stopped) == 0) usleep(200);
+	put_step(&s, STEP_PREPARE, false);
+	for (unsigned i = 0; i < 50; i++) {
+		MUST(chan_receive(s.w.front.chan, 64, &(unsigned){ 0 }));
+		usleep(10000);
+	}
+	assert_int_equal(s.w.front.got.roots, roots);
+	atomic_store(&s.w.held, 0);
+	EXPECT(&s.w.front, chain, 1);
+	EXPECT(&s.w.front, roots, roots + 1);
+	EXPECT(&s.w.admin, admin, 1);
+	assert_int_equal(s.w.admin.got.code, ERR_OK);
+	stand_close(&s);
+}
+
+/* Its holder has to know our roots, but nothing of what he holds ends with them. */
+static void test_certificates_of_others_are_not_under_our_roots(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open_with(&s, true, ISSUERS "ca: { rotation: manual }\n");
+	m = wanted(&s, 7);
+	file(&s, &m);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	step_ok(&s, STEP_PREPARE, false);
+	put_step(&s, STEP_ACTIVATE, false);
+	EXPECT(&s.w.admin, admin, 2);
+	assert_int_equal(s.w.admin.got.code, ERR_FAILED_PRECONDITION);
+	step_ok(&s, STEP_ACTIVATE, true);
+	step_ok(&s, STEP_RETIRE, false);
+	stand_close(&s);
+}
+
 /* No request may wait longer than it would have, however far the clock steps back. */
 static void test_a_clock_that_steps_back_makes_no_deadline_later(void **state)
 {
@@ -871,6 +941,8 @@ int main(void)
 		cmocka_unit_test(test_roots_that_could_not_be_stored_are_told_when_they_can),
 		cmocka_unit_test(test_the_roots_of_all_issuers_are_published_and_counted),
 		cmocka_unit_test(test_a_deadline_that_the_courier_forgets_is_kept),
+		cmocka_unit_test(test_a_root_set_changes_between_two_answers),
+		cmocka_unit_test(test_certificates_of_others_are_not_under_our_roots),
 		cmocka_unit_test(test_a_clock_that_steps_back_makes_no_deadline_later),
 	};
 
