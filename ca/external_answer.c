@@ -39,14 +39,17 @@ struct err external_use_roots(struct keeper *k)
 	return OK;
 }
 
-static struct err pin(struct keeper *k, struct job *job, struct bytes roots)
+/* The one that the chain leads to: of others that came with it nobody has shown anything. */
+static struct err pin(struct keeper *k, struct job *job, const struct signed_chain *s)
 {
+	AUTO(buf) struct buf root = { .max = 2 * BROUGHT_CERT_MAX };
 	struct external *x = k->external;
-	struct err e = OK;
+	struct err e;
 
 	if (issuer_roots_of(x->roots, job->external->issuer).len == 0) {
+		TRY(pem_put(&root, "CERTIFICATE", s->above->roots[0]));
 		pthread_mutex_lock(&k->roots_lock);
-		e = issuer_roots_pin(x->roots, job->external->issuer, roots);
+		e = issuer_roots_pin(x->roots, job->external->issuer, buf_view(&root));
 		pthread_mutex_unlock(&k->roots_lock);
 		TRY(e);
 		x->roots_new = true;
@@ -135,7 +138,7 @@ static bool ask_again(struct keeper *k, struct job *job, int64_t chain_end)
 	return true;
 }
 
-static void take_chain(struct keeper *k, struct job *job, const struct signed_chain *s, struct bytes roots)
+static void take_chain(struct keeper *k, struct job *job, const struct signed_chain *s)
 {
 	struct err e;
 
@@ -146,7 +149,7 @@ static void take_chain(struct keeper *k, struct job *job, const struct signed_ch
 		external_refuse(k, job, REASON_ISSUER_ANSWER);
 		return;
 	}
-	e = pin(k, job, roots);
+	e = pin(k, job, s);
 	if (e.code == ERR_OK) e = fill_record(k, job, s);
 	if (e.code == ERR_OK) {
 		external_push(k, job, EXTERNAL_RECORD);
@@ -171,7 +174,7 @@ void external_take(struct keeper *k, struct job *job, struct bytes pem)
 	if (e.code == ERR_OK && roots.len == 0) e = ERR(ERR_INVALID_ARGUMENT, "no root came with it that could be trusted");
 	if (e.code == ERR_OK) e = signed_check(pem, &want, &report, &s);
 	if (e.code == ERR_OK) {
-		take_chain(k, job, s, buf_view(&roots));
+		take_chain(k, job, s);
 		return;
 	}
 	log_refused(k, job, report.problem[0] != '\0' ? report.problem : e.reason);

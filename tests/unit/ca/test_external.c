@@ -711,6 +711,32 @@ static void test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen(void **
 	stand_close(&s);
 }
 
+static void test_only_the_root_that_it_leads_to_is_pinned(void **state)
+{
+	AUTO(buf) struct buf pem = { .max = 65536 }, root = { .max = 8192 }, stranger = { .max = 8192 };
+	struct signer other = signer_make("other");
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open(&s, false);
+	put_pem(&root, s.signer.root);
+	put_pem(&stranger, other.root);
+	m = wanted(&s, 7);
+	m.issuer = TEXT("first");
+	file(&s, &m);
+	signer_sign(&s.signer, s.got.m.csr, "critical,URI:" WORKLOAD, 3600, &pem);
+	put_pem(&pem, other.root);
+	put_pem(&pem, s.signer.root);
+	say_signed(&s, s.got.m.id, buf_view(&pem));
+	EXPECT(&s.w.front, roots, 2);
+	assert_non_null(memmem(s.w.front.got.body, s.w.front.got.body_len, root.data, root.len));
+	assert_null(memmem(s.w.front.got.body, s.w.front.got.body_len, stranger.data, stranger.len));
+	EXPECT(&s.w.front, chain, 1);
+	signer_free(&other);
+	stand_close(&s);
+}
+
 static struct rlimit disk_fails(void)
 {
 	struct rlimit before, small;
@@ -937,6 +963,7 @@ int main(void)
 		cmocka_unit_test(test_a_front_that_dies_leaves_its_requests_to_be_recorded),
 		cmocka_unit_test(test_what_outlives_its_chain_is_refused_or_asked_for_anew),
 		cmocka_unit_test(test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen),
+		cmocka_unit_test(test_only_the_root_that_it_leads_to_is_pinned),
 		cmocka_unit_test(test_a_root_that_could_not_be_stored_is_not_used_before_it_is),
 		cmocka_unit_test(test_roots_that_could_not_be_stored_are_told_when_they_can),
 		cmocka_unit_test(test_the_roots_of_all_issuers_are_published_and_counted),
