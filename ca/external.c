@@ -330,7 +330,7 @@ enum keeper_reason external_name(struct keeper *k, struct job *job)
 static enum keeper_reason set_lifetime(struct keeper *k, struct job *job)
 {
 	const struct conf_csr_issuer *issuer = issuer_of(k, job);
-	int64_t end = k->external->chain_end[job->external->issuer], left = end - job->now;
+	int64_t end = job->issue.signer_name.len > 0 ? 0 : k->external->chain_end[job->external->issuer], left = end - job->now;
 
 	job->external->lifetime = job->issue.lifetime;
 	if (job->issue.lifetime < EXTERNAL_LIFETIME_MIN) return REASON_ISSUER_SHORT;

@@ -142,7 +142,7 @@ static void take_chain(struct keeper *k, struct job *job, const struct signed_ch
 {
 	struct err e;
 
-	k->external->chain_end[job->external->issuer] = s->above->not_after;
+	if (job->issue.signer_name.len == 0) k->external->chain_end[job->external->issuer] = s->above->not_after;
 	if (s->outlives && ask_again(k, job, s->above->not_after)) return;
 	if (s->outlives) {
 		log_refused(k, job, "it outlives its chain");

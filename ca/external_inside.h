@@ -16,7 +16,7 @@ struct external { /* the main thread's, but for what `lock` guards */
 	struct key_verifier *verifier;
 	struct issuer_roots *roots;
 	bool roots_new;             /* they are to be stored and told yet: nobody is answered by them */
-	int64_t chain_end[CONF_CSR_ISSUERS_MAX]; /* of what was signed last; 0: not known */
+	int64_t chain_end[CONF_CSR_ISSUERS_MAX]; /* of what its own signer (not one that was asked for) signed last; 0: not known */
 	struct job *jobs[JOBS_MAX];
 	uint16_t free[JOBS_MAX];    /* indexes in jobs */
 	size_t free_count;

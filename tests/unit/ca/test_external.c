@@ -13,7 +13,7 @@
 	     "issuers:\n"                                                                                              \
 	     "  - { name: mesh, cluster: Kubernetes, signer_name: clusterissuers.cert-manager.io/mesh, signer_domain: a.example, "  \
 	     "roots_file: /etc/mesh.pem, deadline: 20s }\n"                                                          \
-	     "  - { name: clamped, cluster: Kubernetes, signer_name: a.example/b, roots_file: /etc/mesh.pem, outlive: clamp }\n" \
+	     "  - { name: clamped, cluster: Kubernetes, signer_name: a.example/b, signer_domain: a.example, roots_file: /etc/mesh.pem, outlive: clamp }\n" \
 	     "  - { name: first, cluster: Kubernetes, signer_name: a.example/c, trust_on_first_use: true }\n"
 
 struct heard { /* by the courier: the newest of each kind */
@@ -663,6 +663,10 @@ static void test_what_outlives_its_chain_is_refused_or_asked_for_anew(void **sta
 	m.issuer = TEXT("clamped");
 	file(&s, &m);
 	assert_true(s.got.m.lifetime <= 1800);
+	/* but of another signer that says nothing */
+	m.signer_name = TEXT("a.example/team");
+	file(&s, &m);
+	assert_int_equal(s.got.m.lifetime, 3600);
 	stand_close(&s);
 }
 
