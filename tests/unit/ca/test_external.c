@@ -604,6 +604,45 @@ static void test_two_keys_race_for_a_join_token(void **state)
 	stand_close(&s);
 }
 
+/* Nodes and revocations are looked up by serial: a signer must not reach those of other certificates. */
+static void test_a_serial_that_is_known_is_recorded_and_withheld(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+	struct store_record r;
+	long serial;
+
+	(void)state;
+	stand_open(&s, true);
+	serial = signer_serial;
+	for (unsigned i = 0; i < 2; i++) {
+		m = wanted(&s, 7 + i);
+		m.node = i == 0 ? TEXT("n1") : TEXT("n2");
+		file(&s, &m);
+		signer_serial = serial;
+		sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+		HEARD(&s, done, i + 1);
+	}
+	EXPECT(&s.w.front, chain, 1);
+	EXPECT(&s.w.front, refused, 1);
+	assert_int_equal(s.w.front.got.reason, REASON_ISSUER_ANSWER);
+	assert_int_equal(records(&s.w), 2);
+	/* who renews the first still comes from its node */
+	record_of(&s.w, 0, &r);
+	assert_true(bytes_is(r.node, "n1"));
+	new_key(&s, "URI:" WORKLOAD, "");
+	m = wanted(&s, 9);
+	m.evidence = STORE_BY_MTLS;
+	m.peers[0] = (struct wire_peer){ .serial = BYTES(((uint8_t[]){ (uint8_t)((serial + 1) >> 8), (uint8_t)(serial + 1) }), 2) };
+	m.peer_count = 1;
+	file(&s, &m);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 2);
+	record_of(&s.w, 2, &r);
+	assert_true(bytes_is(r.node, "n1"));
+	stand_close(&s);
+}
+
 static void test_a_front_that_dies_leaves_its_requests_to_be_recorded(void **state)
 {
 	struct stand s;
@@ -964,6 +1003,7 @@ int main(void)
 		cmocka_unit_test(test_a_start_that_fails_lets_go_of_what_was_to_be_resumed),
 		cmocka_unit_test(test_a_join_token_pays_for_one_key),
 		cmocka_unit_test(test_two_keys_race_for_a_join_token),
+		cmocka_unit_test(test_a_serial_that_is_known_is_recorded_and_withheld),
 		cmocka_unit_test(test_a_front_that_dies_leaves_its_requests_to_be_recorded),
 		cmocka_unit_test(test_what_outlives_its_chain_is_refused_or_asked_for_anew),
 		cmocka_unit_test(test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen),
