@@ -65,9 +65,11 @@ static bool holds_secret(const struct conf *conf, const char *dir)
 	const char *secrets[] = { conf_text(conf, conf->data_dir), conf_text(conf, conf->tls.key_file),
 		                  conf_text(conf, conf->ca.key_encryption_key_file), conf_text(conf, conf->ca.directory),
 		                  conf_text(conf, conf->ca.passphrase_file) };
-	char real[PATH_MAX];
+	char real[PATH_MAX], kek[PATH_MAX + sizeof("/" KEK_NAME)];
 
 	if (realpath(dir, real) == NULL) return false; /* then it cannot be opened either */
+	(void)snprintf(kek, sizeof(kek), "%s/" KEK_NAME, real);
+	if (access(kek, F_OK) == 0) return true; /* systemd's credentials */
 	for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
 		if (holds(real, secrets[i])) return true;
 	return false;

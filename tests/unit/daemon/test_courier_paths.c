@@ -37,6 +37,7 @@ static const struct {
 	{ "where_a_link_leads_to", CLUSTER("kek/config"), "kek/config" },
 	{ "through_a_link_of_a_directory", CLUSTER("link/config"), "kek/config" },
 	{ "a_name_that_begins_so", CLUSTER("tls-other/config"), "tls-other" },
+	{ "beside_a_credential_of_systemd", CLUSTER("run/config"), "run/config" },
 	{ "service_account_within_data_dir", "clusters: [ { id: c, service_account_dir: %1$s/data } ]\n", "data/token" },
 	{ "ca_file_in_a_directory_of_its_own", ISSUER("own/ca.pem"), "own" },
 	{ "ca_file_beside_the_key_of_tls", ISSUER("tls/ca.pem"), "tls/ca.pem" },
@@ -46,7 +47,7 @@ static char root[64];
 
 static int make(void **state)
 {
-	static const char *const dirs[] = { "data", "tls", "tls-other", "ca", "kek", "own" };
+	static const char *const dirs[] = { "data", "tls", "tls-other", "ca", "kek", "own", "run" };
 	static const char *const files[] = { "config", "ca.pem", "token", "tls.key", "kek" };
 	char path[PATH_MAX], other[PATH_MAX];
 
@@ -61,6 +62,8 @@ static int make(void **state)
 			fclose(fopen(path, "w"));
 		}
 	}
+	(void)snprintf(path, sizeof(path), "%s/run/key-encryption-key", root);
+	fclose(fopen(path, "w"));
 	(void)snprintf(path, sizeof(path), "%s/config", root);
 	fclose(fopen(path, "w"));
 	(void)snprintf(path, sizeof(path), "%s/kek", root);
