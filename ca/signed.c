@@ -117,12 +117,28 @@ static struct err find_signer(struct checking_leaf *c, struct bytes pem)
 	}
 }
 
+/* What follows the last certificate that is well-formed is for brought_check() to refuse. */
+static bool are_too_many(struct bytes pem)
+{
+	unsigned n = 0;
+
+	for (;; n++) {
+		AUTO(buf) struct buf der = { .max = BROUGHT_CERT_MAX };
+		char label[PEM_LABEL_MAX];
+
+		if (n > SIGNED_ABOVE_MAX) return true;
+		if (pem_take(&pem, BROUGHT_CERT_MAX, label, &der).code != ERR_OK) return false;
+	}
+}
+
 static struct err check_chain(struct checking_leaf *c, struct bytes rest)
 {
 	struct ca_files files = { .there = { [CA_FILE_IMPORTED] = true, [CA_FILE_IMPORTED_ROOTS] = true } };
 	struct brought_options o = { .now = c->want->now, .foreign = true };
-	struct err e = find_signer(c, rest);
+	struct err e;
 
+	if (are_too_many(rest)) return refuse(c, "too many certificates came with it");
+	e = find_signer(c, rest);
 	if (e.code != ERR_OK) e = find_signer(c, c->want->roots_pem);
 	if (e.code != ERR_OK) return refuse(c, "nothing that came with it, and no root, has signed it");
 	TRY(buf_put(&c->above, rest.data, rest.len));
