@@ -11,7 +11,7 @@
 struct external { /* the main thread's, but for what `lock` guards */
 	struct peer nobody;         /* whose requests of lost fronts and of earlier keepers are */
 	struct peer *courier;       /* that said HELLO; NULL: there is none */
-	size_t untold;              /* in jobs, from here on: what it has not been told of; past JOBS_MAX: it knows that this was all */
+	size_t untold;              /* in jobs, from here on: what it was not told of; past JOBS_MAX: it knows that this was all */
 	uint8_t instance[WIRE_INSTANCE_LEN];
 	struct key_verifier *verifier;
 	struct issuer_roots *roots;
