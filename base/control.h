@@ -13,6 +13,7 @@ enum control_role { CONTROL_MONITOR = 0, CONTROL_KEEPER = 1, CONTROL_FRONT = 2, 
 enum control_type {
 	/* child -> monitor */
 	CONTROL_READY = 1,   /* empty: it serves now */
+	CONTROL_NO_COURIER = 10, /* front -> monitor: empty: it lost its channel to the courier a second ago: another, please */
 	CONTROL_CA_RESULT = 7, /* keeper -> monitor: u8: 1 the CA of CONTROL_CA is in use, 0 it was refused */
 	/* monitor -> child */
 	CONTROL_STOP = 2,    /* empty: finish what is in hand, then exit with status 0 */

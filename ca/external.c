@@ -6,7 +6,6 @@
 
 #include "base/chan.h"
 #include "base/clock.h"
-#include "base/control.h"
 #include "base/wire.h"
 #include "ca/external_inside.h"
 
@@ -34,15 +33,15 @@ static struct job **slot_of(struct external *x, uint64_t id)
 	return *slot != NULL && (*slot)->external->id == id ? slot : NULL;
 }
 
-static bool slot_take(struct external *x, struct job *job)
+bool external_slot_take(struct external *x, struct job *job)
 {
-	if (x->free_count == 0) return false;
+	if (JOBS_MAX - x->free_count >= EXTERNAL_JOBS_MAX) return false;
 	job->external->id = ++x->generation * JOBS_MAX + x->free[--x->free_count];
 	x->jobs[job->external->id % JOBS_MAX] = job;
 	return true;
 }
 
-static void slot_give(struct external *x, struct job *job)
+void external_slot_give(struct external *x, struct job *job)
 {
 	uint16_t at = (uint16_t)(job->external->id % JOBS_MAX);
 
@@ -74,16 +73,46 @@ void external_done(struct keeper *k, const struct job *job)
 	tell_done(k->external, job->external->id);
 }
 
-static void tell_file(struct keeper *k, const struct job *job)
+static void tell_file(struct keeper *k, struct job *job)
 {
 	AUTO(buf) struct buf out = { .max = CHAN_PAYLOAD_MAX };
-	const struct external_job *e = job->external;
+	struct external_job *e = job->external;
 	const struct wire_issue *i = &job->issue;
-	struct wire_file m = { .id = e->id, .issuer = (uint8_t)e->issuer, .resume = e->resume, .deadline = e->deadline,
+	bool resume = e->resume || e->stage == EXTERNAL_RECORD;
+	struct wire_file m = { .id = e->id, .issuer = (uint8_t)e->issuer, .resume = resume, .deadline = e->deadline,
 			       .lifetime = e->lifetime, .name = bytes_str(e->name), .signer_name = i->signer_name,
 			       .spiffe_id = i->spiffe_id, .caller = i->caller, .rule = i->rule, .csr = i->csr };
 
+	e->told = k->external->courier != NULL;
 	if (wire_file_put(&out, &m).code == ERR_OK) tell(k->external, KEEPER_FILE, buf_view(&out));
+}
+
+static bool is_behind(const struct external *x)
+{
+	return x->courier != NULL && x->untold <= JOBS_MAX && !chan_wants_write(x->courier->chan);
+}
+
+/* What is signed and not recorded yet is told too: nobody may take its object for left over. */
+static bool is_for_courier(const struct job *job)
+{
+	const struct external_job *e = job->external;
+
+	return !e->told && (e->stage == EXTERNAL_ASKED || e->stage == EXTERNAL_RECORD);
+}
+
+/* As fast as the courier reads: all at once may be more than its channel holds. */
+static void tell_rest(struct keeper *k)
+{
+	struct external *x = k->external;
+
+	while (is_behind(x) && x->untold < JOBS_MAX) {
+		struct job *job = x->jobs[x->untold++];
+
+		if (job != NULL && is_for_courier(job)) tell_file(k, job);
+	}
+	if (!is_behind(x)) return;
+	tell(x, KEEPER_FILED_ALL, BYTES_NONE);
+	x->untold++;
 }
 
 void external_hello(struct keeper *k, struct peer *courier)
@@ -91,10 +120,11 @@ void external_hello(struct keeper *k, struct peer *courier)
 	struct external *x = k->external;
 
 	x->courier = courier;
-	tell(x, KEEPER_INSTANCE, BYTES(x->instance, sizeof(x->instance)));
+	x->untold = 0;
 	for (size_t i = 0; i < JOBS_MAX; i++)
-		if (x->jobs[i] != NULL && x->jobs[i]->external->stage == EXTERNAL_ASKED) tell_file(k, x->jobs[i]);
-	tell(x, KEEPER_FILED_ALL, BYTES_NONE);
+		if (x->jobs[i] != NULL) x->jobs[i]->external->told = false;
+	tell(x, KEEPER_INSTANCE, BYTES(x->instance, sizeof(x->instance)));
+	tell_rest(k);
 }
 
 /* ---- from one stage to the next ---- */
@@ -107,6 +137,7 @@ void external_push(struct keeper *k, struct job *job, enum external_stage stage)
 		[EXTERNAL_DROP] = external_drop_apply,
 	};
 
+	if (stage == EXTERNAL_RECORD) job_count(k, job); /* between its record and its answer no root may become known */
 	job->external->stage = stage;
 	job->external->out = true;
 	job->reason = REASON_NONE;
@@ -138,7 +169,7 @@ void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reaso
 static void finish(struct keeper *k, struct job *job)
 {
 	external_done(k, job);
-	slot_give(k->external, job);
+	external_slot_give(k->external, job);
 	job_free(k, job);
 }
 
@@ -167,10 +198,20 @@ static void on_intent(struct keeper *k, struct job *job)
 static void on_returned(struct keeper *k, struct job *job)
 {
 	job->kept = job->external->out = false;
+	job_uncount(k, job);
 	if (atomic_load(&job->peer->dead)) move_to_nobody(k, job);
 	if (job->external->stage == EXTERNAL_INTENT) on_intent(k, job);
 	else if (job->result.code == ERR_OK) finish(k, job);
 	else move_to_nobody(k, job); /* its client was answered; the write is tried again by look() */
+}
+
+/* Never further off than at its beginning: the wall clock may have been set back since. */
+static bool is_over(struct keeper *k, struct job *job, int64_t now)
+{
+	int64_t furthest = now + issuer_of(k, job)->deadline;
+
+	if (job->external->deadline > furthest) job->external->deadline = furthest;
+	return now > job->external->deadline + EXTERNAL_GRACE;
 }
 
 static void look(struct keeper *k)
@@ -181,13 +222,14 @@ static void look(struct keeper *k)
 
 	if (clock_mono_us() < x->look_us) return;
 	x->look_us = clock_mono_us() + EXTERNAL_LOOK_US;
+	if (x->roots_new) (void)(external_use_roots(k).code == ERR_OK); /* if not: later */
 	for (size_t i = 0; i < JOBS_MAX; i++) {
 		struct job *job = x->jobs[i];
 
 		if (job == NULL || job->external->out) continue;
 		count++;
 		if (job->external->stage != EXTERNAL_ASKED) external_push(k, job, job->external->stage);
-		else if (now > job->external->deadline + EXTERNAL_GRACE) external_refuse(k, job, REASON_ISSUER_DEADLINE);
+		else if (is_over(k, job, now)) external_refuse(k, job, REASON_ISSUER_DEADLINE);
 	}
 	metric_set(k->metrics, M_ISSUER_PENDING, count);
 }
@@ -203,7 +245,7 @@ static void let_go(struct keeper *k)
 		if (job == NULL || job->external->out) continue;
 		if (job->external->stage == EXTERNAL_ASKED) front_refuse(job->peer, job->id, REASON_ISSUER_AWAY);
 		job->peer->dirty = true;
-		slot_give(x, job);
+		external_slot_give(x, job);
 		job_free(k, job);
 	}
 }
@@ -223,6 +265,7 @@ void external_turn(struct keeper *k)
 		list = job->next;
 		on_returned(k, job);
 	}
+	tell_rest(k);
 	if (k->stopping) let_go(k);
 	else look(k);
 }
@@ -234,7 +277,9 @@ const struct issuer_roots *external_roots(const struct keeper *k)
 
 int external_wait_ms(const struct keeper *k)
 {
-	return k->external != NULL && k->external->free_count < JOBS_MAX ? EXTERNAL_LOOK_US / 1000 : -1;
+	if (k->external == NULL) return -1;
+	if (is_behind(k->external)) return 0;
+	return k->external->free_count < JOBS_MAX || k->external->roots_new ? EXTERNAL_LOOK_US / 1000 : -1;
 }
 
 void external_forget(struct keeper *k, struct peer *p)
@@ -277,15 +322,15 @@ enum keeper_reason external_name(struct keeper *k, struct job *job)
 	if (RAND_bytes(random, sizeof(random)) != 1) return REASON_SIGNER;
 	bytes_hex(BYTES(random, sizeof(random)), hex);
 	(void)snprintf(e->name, sizeof(e->name), "%s%s", NAME_PREFIX, hex);
-	slot_give(k->external, job);
-	return slot_take(k->external, job) ? REASON_NONE : REASON_RATE;
+	external_slot_give(k->external, job);
+	return external_slot_take(k->external, job) ? REASON_NONE : REASON_RATE;
 }
 
 /* An issuer whose chain ends soon is asked for no more than that, if it is known and wanted. */
 static enum keeper_reason set_lifetime(struct keeper *k, struct job *job)
 {
 	const struct conf_csr_issuer *issuer = issuer_of(k, job);
-	int64_t end = k->external->chain_end[job->external->issuer], left = end - job->now;
+	int64_t end = job->issue.signer_name.len > 0 ? 0 : k->external->chain_end[job->external->issuer], left = end - job->now;
 
 	job->external->lifetime = job->issue.lifetime;
 	if (job->issue.lifetime < EXTERNAL_LIFETIME_MIN) return REASON_ISSUER_SHORT;
@@ -308,7 +353,7 @@ static enum keeper_reason set_up(struct keeper *k, struct job *job)
 	return reason != REASON_NONE ? reason : external_name(k, job);
 }
 
-static struct err external_new(struct keeper *k, struct job *job)
+struct err external_new(struct keeper *k, struct job *job)
 {
 	int at = conf_csr_issuer_find(k->conf, job->issue.issuer);
 
@@ -336,130 +381,4 @@ void external_file(struct keeper *k, struct job *job)
 {
 	job_uncount(k, job); /* another CA need not wait for what others sign */
 	external_push(k, job, EXTERNAL_INTENT);
-}
-
-/* ---- start ---- */
-
-static struct err resume(struct keeper *k, const struct store_intent *intent)
-{
-	struct external *x = k->external;
-	struct external_intent m;
-	struct job *job;
-	struct err e;
-
-	TRY(external_intent_take(intent->value, &m));
-	job = job_new(k, &x->nobody, m.issue);
-	if (job == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests are left from before");
-	e = wire_issue_take(buf_view(&job->payload), &job->issue);
-	if (e.code == ERR_OK) e = external_new(k, job);
-	if (e.code == ERR_OK && !slot_take(x, job))
-		e = ERR(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests are left from before");
-	if (e.code == ERR_OK) e = key_sha256(job->issue.spki, job->record.key_hash);
-	if (e.code != ERR_OK) {
-		if (job->external != NULL) slot_give(x, job);
-		job_free(k, job);
-		return e;
-	}
-	job->now = clock_wall();
-	job->external->stage = EXTERNAL_ASKED;
-	job->external->resume = true;
-	job->external->deadline = m.deadline > job->now ? m.deadline : job->now + issuer_of(k, job)->deadline;
-	job->external->lifetime = m.lifetime;
-	memcpy(job->external->name, intent->name, sizeof(job->external->name));
-	return OK;
-}
-
-static struct err resume_all(struct keeper *k, struct store_view *view)
-{
-	struct store_cursor cursor = { .len = 0 };
-	struct store_intent intent;
-	unsigned count = 0;
-	struct err e;
-
-	while ((e = store_view_intent_next(view, &cursor, &intent)).code == ERR_OK) {
-		e = resume(k, &intent);
-		/* of an issuer that conf names no more, say: it stays until it does */
-		if (e.code != ERR_OK) log_event(k->log, LOG_WARN, "intent_not_resumed", F_STR("name", intent.name), F_ERR(e));
-		else count++;
-	}
-	if (count > 0) log_event(k->log, LOG_INFO, "intents_resumed", F_INT("count", count));
-	return e.code == ERR_NOT_FOUND ? OK : e;
-}
-
-static struct err store_value(struct keeper *k, const char *name, struct bytes value)
-{
-	struct store_batch *batch;
-	struct err e;
-
-	TRY(store_batch_begin(k->store, &batch));
-	e = store_batch_put(batch, name, value);
-	if (e.code == ERR_OK) return store_batch_commit(batch);
-	store_batch_abort(batch);
-	return e;
-}
-
-struct err external_store(struct keeper *k, const char *name, struct bytes value)
-{
-	struct err e;
-
-	pthread_mutex_lock(&k->writer);
-	e = store_value(k, name, value);
-	pthread_mutex_unlock(&k->writer);
-	return e;
-}
-
-static struct err make_instance(struct keeper *k)
-{
-	struct external *x = k->external;
-
-	if (RAND_bytes(x->instance, sizeof(x->instance)) != 1) FAIL(ERR_UNAVAILABLE, "keeper: no randomness");
-	return external_store(k, ISSUER_INSTANCE, BYTES(x->instance, sizeof(x->instance)));
-}
-
-static struct err read_store(struct keeper *k, bool *new_instance)
-{
-	struct external *x = k->external;
-	AUTO(store_view) struct store_view *view = NULL;
-	AUTO(buf) struct buf saved = { .max = STORE_VALUE_MAX };
-	struct buf instance = BUF_ON(x->instance);
-	struct err e;
-
-	TRY(store_view_open(k->store, &view));
-	e = store_view_get(view, ISSUER_INSTANCE, &instance);
-	*new_instance = e.code == ERR_NOT_FOUND;
-	if (e.code != ERR_OK && !*new_instance) return e;
-	e = store_view_get(view, ISSUER_ROOTS, &saved);
-	if (e.code != ERR_OK && e.code != ERR_NOT_FOUND) return e;
-	TRY(issuer_roots_load(x->roots, buf_view(&saved)));
-	return resume_all(k, view);
-}
-
-struct err external_start(struct keeper *k)
-{
-	struct external *x;
-	bool new_instance;
-
-	if (k->conf->csr_issuer_count == 0) return OK;
-	x = k->external = calloc(1, sizeof(*x));
-	if (x == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: out of memory");
-	pthread_mutex_init(&x->lock, NULL);
-	x->nobody.keeper = k;
-	x->nobody.role = CONTROL_COURIER;
-	for (size_t i = JOBS_MAX; i > 0; i--) x->free[x->free_count++] = (uint16_t)(i - 1);
-	TRY(key_verifier_new(&x->verifier));
-	TRY(issuer_roots_new(k->conf, &x->roots));
-	TRY(read_store(k, &new_instance));
-	return new_instance ? make_instance(k) : OK;
-}
-
-void external_free(struct keeper *k)
-{
-	struct external *x = k->external;
-
-	if (x == NULL) return;
-	external_turn(k); /* what the commit thread gave back at its end */
-	key_verifier_free(x->verifier);
-	issuer_roots_free(x->roots);
-	pthread_mutex_destroy(&x->lock);
-	free(MOVE(k->external));
 }

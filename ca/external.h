@@ -12,6 +12,7 @@
 #include "ca/wire_courier.h"
 
 #define EXTERNAL_LIFETIME_MIN 600 /* seconds; certificates.k8s.io/v1 expirationSeconds */
+#define EXTERNAL_JOBS_MAX (JOBS_MAX - JOBS_MAX / 4) /* the rest is our own CA's, however many wait for others */
 #define EXTERNAL_GRACE 10         /* seconds after its deadline that a courier may take to say so; ours */
 #define EXTERNAL_LOOK_US 1000000  /* between two looks at deadlines and at what could not be written; ours */
 
@@ -27,6 +28,7 @@ struct external_job {
 	enum external_stage stage;
 	bool out;                 /* with the commit thread */
 	bool resume;              /* nobody waits for it: it was asked for by a keeper that is no more */
+	bool told;                /* the courier that is there was asked for it */
 	bool clamped;             /* asked for a second time, to end with its chain */
 	int64_t deadline;         /* Unix seconds */
 	uint32_t lifetime;        /* seconds that are asked for */
@@ -38,6 +40,8 @@ void external_job_free(struct external_job *e); /* any thread; NULL is allowed *
 
 /* Intents, roots and the instance's name are read; nothing if conf names no other issuer.  After the store and the limits. */
 struct err external_start(struct keeper *k);
+/* The threads have ended: what is in hand is let go, but for what is in the queue; external_free() when that is dropped. */
+void external_stop(struct keeper *k);
 void external_free(struct keeper *k);
 
 struct issuer_roots;

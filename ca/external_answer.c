@@ -28,38 +28,43 @@ static struct err roots_for(struct keeper *k, const struct job *job, struct byte
 	return issuer_roots_among(pem, first);
 }
 
-/* Durable, then told to all. */
-static struct err use_roots(struct keeper *k)
+struct err external_use_roots(struct keeper *k)
 {
 	AUTO(buf) struct buf saved = { .max = STORE_VALUE_MAX };
 
 	TRY(issuer_roots_save(k->external->roots, &saved));
 	TRY(external_store(k, ISSUER_ROOTS, buf_view(&saved)));
-	return takeover_publish(k);
+	TRY(takeover_publish(k));
+	k->external->roots_new = false;
+	return OK;
 }
 
-static struct err pin(struct keeper *k, struct job *job, struct bytes roots)
+/* The one that the chain leads to: of others that came with it nobody has shown anything. */
+static struct err pin(struct keeper *k, struct job *job, const struct signed_chain *s)
 {
+	AUTO(buf) struct buf root = { .max = 2 * BROUGHT_CERT_MAX };
 	struct external *x = k->external;
-	struct err e = OK;
+	struct err e;
 
-	if (issuer_roots_of(x->roots, job->external->issuer).len > 0) return OK;
-	pthread_mutex_lock(&k->roots_lock);
-	e = issuer_roots_pin(x->roots, job->external->issuer, roots);
-	pthread_mutex_unlock(&k->roots_lock);
-	if (e.code == ERR_OK) e = use_roots(k);
-	if (e.code == ERR_OK)
+	if (issuer_roots_of(x->roots, job->external->issuer).len == 0) {
+		TRY(pem_put(&root, "CERTIFICATE", s->above->roots[0]));
+		pthread_mutex_lock(&k->roots_lock);
+		e = issuer_roots_pin(x->roots, job->external->issuer, buf_view(&root));
+		pthread_mutex_unlock(&k->roots_lock);
+		TRY(e);
+		x->roots_new = true;
 		log_event(k->log, LOG_WARN, "issuer_root_pinned",
 		          F_STR("issuer", conf_text(k->conf, k->conf->csr_issuers[job->external->issuer].name)),
 		          F_STR("note", "trusted because it came with the first certificate; write it into roots_file"));
-	return e;
+	}
+	return x->roots_new ? external_use_roots(k) : OK;
 }
 
 struct err external_on_roots(void *self, struct chan_msg *msg)
 {
 	struct keeper *k = self;
 	struct bytes pem = BYTES_NONE;
-	const char *why = "it cannot be read";
+	const char *why = NULL;
 	unsigned issuer = msg->payload.data[0];
 	bool changed = false;
 	struct err e;
@@ -70,13 +75,15 @@ struct err external_on_roots(void *self, struct chan_msg *msg)
 	if (e.code == ERR_OK) e = issuer_roots_set(k->external->roots, issuer, pem, &why, &changed);
 	pthread_mutex_unlock(&k->roots_lock);
 	if (pem.len > 0) (void)munmap((void *)(uintptr_t)pem.data, pem.len);
-	if (e.code == ERR_OK && changed) e = use_roots(k);
+	if (e.code == ERR_OK) why = NULL;
+	k->external->roots_new |= changed;
+	if (e.code == ERR_OK && changed) e = external_use_roots(k);
 	if (e.code != ERR_OK || changed)
 		log_event(k->log, e.code == ERR_OK ? LOG_INFO : LOG_ERROR,
 			  e.code == ERR_OK ? "issuer_roots" : "issuer_roots_refused",
 			  F_STR("issuer", conf_text(k->conf, k->conf->csr_issuers[issuer].name)),
 			  F_STR("file", conf_text(k->conf, k->conf->csr_issuers[issuer].roots_file)),
-			  F_STR("what", e.code == ERR_OK ? "" : why));
+			  F_STR("what", e.code == ERR_OK ? "" : why != NULL ? why : e.reason));
 	return OK;
 }
 
@@ -131,18 +138,18 @@ static bool ask_again(struct keeper *k, struct job *job, int64_t chain_end)
 	return true;
 }
 
-static void take_chain(struct keeper *k, struct job *job, const struct signed_chain *s, struct bytes roots)
+static void take_chain(struct keeper *k, struct job *job, const struct signed_chain *s)
 {
 	struct err e;
 
-	k->external->chain_end[job->external->issuer] = s->above->not_after;
+	if (job->issue.signer_name.len == 0) k->external->chain_end[job->external->issuer] = s->above->not_after;
 	if (s->outlives && ask_again(k, job, s->above->not_after)) return;
 	if (s->outlives) {
 		log_refused(k, job, "it outlives its chain");
 		external_refuse(k, job, REASON_ISSUER_ANSWER);
 		return;
 	}
-	e = pin(k, job, roots);
+	e = pin(k, job, s);
 	if (e.code == ERR_OK) e = fill_record(k, job, s);
 	if (e.code == ERR_OK) {
 		external_push(k, job, EXTERNAL_RECORD);
@@ -167,7 +174,7 @@ void external_take(struct keeper *k, struct job *job, struct bytes pem)
 	if (e.code == ERR_OK && roots.len == 0) e = ERR(ERR_INVALID_ARGUMENT, "no root came with it that could be trusted");
 	if (e.code == ERR_OK) e = signed_check(pem, &want, &report, &s);
 	if (e.code == ERR_OK) {
-		take_chain(k, job, s, buf_view(&roots));
+		take_chain(k, job, s);
 		return;
 	}
 	log_refused(k, job, report.problem[0] != '\0' ? report.problem : e.reason);

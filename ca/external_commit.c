@@ -4,6 +4,8 @@
 #include "ca/external_inside.h"
 #include "ca/fields.h"
 #include "ca/issue.h"
+#include "storage/node.h"
+#include "storage/revoke.h"
 
 #define INTENT_VERSION 1
 
@@ -40,6 +42,22 @@ struct err external_intent_apply(struct keeper *k, struct job *job, struct store
 	return store_batch_intent_add(batch, x->name, buf_view(&value));
 }
 
+/* Nodes and revocations are kept by serial, which no signer but us chooses so that it is unique: one that says what another
+ * certificate says would inherit, or end, what is known of that. */
+static struct err check_serial(struct job *job, struct store_batch *batch, struct issue_node *node)
+{
+	char text[STORE_NODE_MAX + 1];
+	bool revoked;
+	struct err e = store_batch_node(batch, job->record.serial, text);
+
+	if (e.code != ERR_OK && e.code != ERR_NOT_FOUND) return e;
+	TRY(store_batch_is_revoked(batch, job->record.serial, &revoked));
+	if (e.code == ERR_NOT_FOUND && !revoked) return OK;
+	node->name = BYTES_NONE; /* it is the other's */
+	if (job->reason == REASON_NONE) job->reason = REASON_ISSUER_ANSWER;
+	return OK;
+}
+
 /* It exists, so it is recorded, even if nobody may have it any more: then it is withheld. */
 struct err external_record_apply(struct keeper *k, struct job *job, struct store_batch *batch)
 {
@@ -47,8 +65,9 @@ struct err external_record_apply(struct keeper *k, struct job *job, struct store
 	struct issue_node node;
 
 	TRY(issue_admit(k, job, batch, &node));
-	TRY(drop(batch, x->name));
+	TRY(check_serial(job, batch, &node));
 	TRY(issue_append(job, batch, &node));
+	TRY(drop(batch, x->name)); /* not before: the batch goes on without a record that cannot be written */
 	if (job->reason == REASON_NONE) job->reason = issue_spend(job, batch, job->record.index);
 	job->again = false; /* the same key asked twice at once: each has its own */
 	return OK;

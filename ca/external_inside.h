@@ -11,10 +11,12 @@
 struct external { /* the main thread's, but for what `lock` guards */
 	struct peer nobody;         /* whose requests of lost fronts and of earlier keepers are */
 	struct peer *courier;       /* that said HELLO; NULL: there is none */
+	size_t untold;              /* in jobs, from here on: what it was not told of; past JOBS_MAX: it knows that this was all */
 	uint8_t instance[WIRE_INSTANCE_LEN];
 	struct key_verifier *verifier;
 	struct issuer_roots *roots;
-	int64_t chain_end[CONF_CSR_ISSUERS_MAX]; /* of what was signed last; 0: not known */
+	bool roots_new;             /* they are to be stored and told yet: nobody is answered by them */
+	int64_t chain_end[CONF_CSR_ISSUERS_MAX]; /* of what its own signer (not one that was asked for) signed last; 0: not known */
 	struct job *jobs[JOBS_MAX];
 	uint16_t free[JOBS_MAX];    /* indexes in jobs */
 	size_t free_count;
@@ -24,12 +26,18 @@ struct external { /* the main thread's, but for what `lock` guards */
 	struct job *returned;       /* by the commit thread */
 };
 
-/* external.c: a named value, durable; the caller holds no batch. */
+/* external.c: the table of ids; false: it is full.  A new job's part; NOT_FOUND: there is no such issuer. */
+bool external_slot_take(struct external *x, struct job *job);
+void external_slot_give(struct external *x, struct job *job);
+struct err external_new(struct keeper *k, struct job *job);
+/* external_start.c: a named value, durable; the caller holds no batch. */
 struct err external_store(struct keeper *k, const char *name, struct bytes value);
 /* external_answer.c: what the courier said, or failed to say.  Main thread. */
 void external_push(struct keeper *k, struct job *job, enum external_stage stage);
 void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason);
 void external_take(struct keeper *k, struct job *job, struct bytes pem);
+/* New roots: durable, then told to all; what fails here is tried again by external_turn(). */
+struct err external_use_roots(struct keeper *k);
 /* external.c: the courier may clean it up; the same grant under another name. */
 void external_done(struct keeper *k, const struct job *job);
 enum keeper_reason external_name(struct keeper *k, struct job *job);

@@ -106,7 +106,7 @@ struct keeper {
 	size_t spare_count;
 	pthread_mutex_t freed_lock;
 	struct job *freed;       /* given back by other threads */
-	atomic_size_t jobs, issuing; /* issuing: those of fronts */
+	atomic_size_t jobs, issuing; /* issuing: those that get the next record: roots change between two of them */
 	atomic_uint_least64_t issued, refused;
 	atomic_bool store_ok;
 	int64_t started, started_us; /* wall clock in seconds; monotonic */
@@ -132,7 +132,8 @@ void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason);
 void front_send_chain(struct peer *p, const struct wire_issued_chain *m);
 void front_send_issued(struct peer *p, uint64_t id, uint64_t index, struct bytes cert);
 
-/* Not one of those any more for which another CA waits. */
+/* One of those for which another CA waits; not one of them any more. */
+void job_count(struct keeper *k, struct job *job);
 void job_uncount(struct keeper *k, struct job *job);
 /* issue.c: build, lint, sign; then the commit thread's part. */
 void issue_start(struct keeper *k, struct job *job, bool serving);

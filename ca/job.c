@@ -80,10 +80,15 @@ struct job *job_new(struct keeper *k, struct peer *peer, struct bytes payload)
 	job->peer = peer;
 	job->result = OK;
 	atomic_fetch_add(&peer->pending, 1);
-	job->counted = peer->role == CONTROL_FRONT;
-	if (job->counted) atomic_fetch_add(&k->issuing, 1);
+	if (peer->role == CONTROL_FRONT) job_count(k, job);
 	atomic_fetch_add(&k->jobs, 1);
 	return job;
+}
+
+void job_count(struct keeper *k, struct job *job)
+{
+	if (!job->counted) atomic_fetch_add(&k->issuing, 1);
+	job->counted = true;
 }
 
 void job_uncount(struct keeper *k, struct job *job)

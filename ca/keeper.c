@@ -192,7 +192,7 @@ static void wait_fill(struct keeper *k, struct wait *w)
 	w->fds[0] = (struct pollfd){ .fd = k->wake_fd, .events = POLLIN };
 	w->fds[1] = (struct pollfd){ .fd = k->stopping ? -1 : chan_fd(k->control), .events = POLLIN };
 	for (struct peer *p = k->peers; p != NULL; p = p->next) {
-		bool hold = k->stopping || (ready && p->role == CONTROL_FRONT);
+		bool hold = k->stopping || (ready && p->role != CONTROL_ADMIN);
 		short events = (short)((hold ? 0 : POLLIN) | (chan_wants_write(p->chan) ? POLLOUT : 0));
 
 		w->dead |= atomic_load(&p->dead);
@@ -365,13 +365,14 @@ static void keeper_stop(struct keeper *k)
 	explicit_bzero(k->options->kek, sizeof(*k->options->kek));
 	if (k->options->ca != NULL) buf_wipe(k->options->ca);
 	stop_threads(k);
-	external_free(k);
+	external_stop(k);
 	rotate_stop(k);
 	rotation_free(MOVE(k->rotation));
 	explicit_bzero(&k->ca_kek, sizeof(k->ca_kek));
 	roots_free(MOVE(k->roots)); /* waits for the signers' threads */
 	keeper_publish(k);
 	drop_queue(k);
+	external_free(k);
 	for (struct peer *p = k->peers; p != NULL; p = p->next) {
 		(void)chan_flush(p->chan);
 		atomic_store(&p->dead, true);

@@ -4,6 +4,7 @@
 
 #include "base/wire.h"
 #include "ca/idset.h"
+#include "conf/conf.h"
 #include "storage/query.h"
 
 #define PAGE 1000 /* records of one look-up; storage/query.h */
@@ -103,6 +104,12 @@ static bool is_holder(const struct store_record *r)
 	return r->evidence != STORE_BY_DAEMON;
 }
 
+/* Another signer's is under its own root, whatever becomes of ours. */
+static bool is_ours(const struct store_record *r)
+{
+	return bytes_is(r->issuer, CONF_OWN_ISSUER);
+}
+
 /* ---- a walk over what has not ended ---- */
 
 static struct err walk(struct store *store, uint64_t end, int64_t now, struct err (*row)(void *, const struct store_record *),
@@ -135,9 +142,10 @@ static struct err count_row(void *ctx, const struct store_record *r)
 	if (r->index >= m->o->end || !is_holder(r)) return OK;
 	for (unsigned i = 0; i < set->item_count; i++) {
 		if (r->index < m->f->known_from[i]) count(&m->o->items[i].blind, r);
-		if (m->f->reign_of[i][reign]) count(&m->o->items[i].under, r);
+		if (m->f->reign_of[i][reign] && is_ours(r)) count(&m->o->items[i].under, r);
 	}
 	count(&m->o->unknown, r);
+	if (!is_ours(r)) return OK;
 	count(&m->o->reigns[reign], r);
 	if (set_is_tainted(set, set->reigns[reign].signer)) count(&m->o->tainted, r);
 	return OK;
@@ -177,7 +185,7 @@ struct asking {
 static bool is_meant(const struct asking *a, const struct store_record *r)
 {
 	if (r->index >= a->o->end || !is_holder(r)) return false;
-	if (a->who->kind == OUTLOOK_UNDER) return a->f->reign_of[a->who->item][reign_at(a->f->set, r->index)];
+	if (a->who->kind == OUTLOOK_UNDER) return is_ours(r) && a->f->reign_of[a->who->item][reign_at(a->f->set, r->index)];
 	return a->who->kind == OUTLOOK_UNKNOWN || r->index < a->f->known_from[a->who->item];
 }
 

@@ -34,6 +34,16 @@ static bool is_wanted(const struct signed_want *want, unsigned tag, struct bytes
 	return false;
 }
 
+static bool has_name(const struct cert *leaf, const struct wire_name *name)
+{
+	struct bytes rest = leaf->san, value;
+	unsigned tag;
+
+	while (cert_san_next(&rest, &tag, &value).code == ERR_OK)
+		if (tag == name->tag && bytes_equal(value, name->value)) return true;
+	return false;
+}
+
 static struct err check_names(struct checking_leaf *c)
 {
 	const struct cert *leaf = &c->s->leaf;
@@ -47,6 +57,8 @@ static struct err check_names(struct checking_leaf *c)
 		if (!is_wanted(c->want, tag, value)) return refuse(c, "it has a name that was not granted");
 		n++;
 	}
+	for (size_t i = 0; i < c->want->name_count && n == c->want->name_count; i++)
+		if (!has_name(leaf, &c->want->names[i])) n = 0;
 	return n == c->want->name_count ? OK : refuse(c, "it lacks a name that was granted, or has one twice");
 }
 
@@ -104,12 +116,28 @@ static struct err find_signer(struct checking_leaf *c, struct bytes pem)
 	}
 }
 
+/* What follows the last certificate that is well-formed is for brought_check() to refuse. */
+static bool are_too_many(struct bytes pem)
+{
+	unsigned n = 0;
+
+	for (;; n++) {
+		AUTO(buf) struct buf der = { .max = BROUGHT_CERT_MAX };
+		char label[PEM_LABEL_MAX];
+
+		if (n > SIGNED_ABOVE_MAX) return true;
+		if (pem_take(&pem, BROUGHT_CERT_MAX, label, &der).code != ERR_OK) return false;
+	}
+}
+
 static struct err check_chain(struct checking_leaf *c, struct bytes rest)
 {
 	struct ca_files files = { .there = { [CA_FILE_IMPORTED] = true, [CA_FILE_IMPORTED_ROOTS] = true } };
 	struct brought_options o = { .now = c->want->now, .verifier = c->want->verifier, .foreign = true };
-	struct err e = find_signer(c, rest);
+	struct err e;
 
+	if (are_too_many(rest)) return refuse(c, "too many certificates came with it");
+	e = find_signer(c, rest);
 	if (e.code != ERR_OK) e = find_signer(c, c->want->roots_pem);
 	if (e.code != ERR_OK) return refuse(c, "nothing that came with it, and no root, has signed it");
 	TRY(buf_put(&c->above, rest.data, rest.len));

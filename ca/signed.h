@@ -7,6 +7,7 @@
 #include "ca/wire.h"
 
 #define SIGNED_PEM_MAX (48 * 1024) /* bytes of all certificates; ours: they fit into a message */
+#define SIGNED_ABOVE_MAX 16 /* certificates that come with the leaf; ours: each may have to be tried with each of the others */
 #define SIGNED_SKEW 300            /* seconds that the signer's clock may be ahead, or round up; ours */
 
 struct signed_want { /* views live for the call */

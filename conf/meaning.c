@@ -168,6 +168,8 @@ static struct err check_csr_issuer(struct loader *l, const yaml_node_t *root, ui
 		{ s->roots_file == 0 && !s->trust_on_first_use, "roots_file",
 		  "missing: the API does not deliver the roots that its certificates must lead to" },
 		{ s->roots_file != 0 && s->trust_on_first_use, "trust_on_first_use", "is for those without roots_file" },
+		{ s->signer_domain != 0 && s->trust_on_first_use, "trust_on_first_use",
+		  "is not for signer_domain: the signer that the first client chooses would become the root of all" },
 	};
 	for (size_t n = 0; n < ARRAY_LEN(rules); n++)
 		if (rules[n].broken) return refuse_element(l, (struct element){ root, "issuers", i }, rules[n].key, rules[n].what);

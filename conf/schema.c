@@ -275,9 +275,9 @@ static const struct schema_item cluster_items[] = {
 	  .help = "What the `clusterid` header of Istio's agents calls it (istiod's default is Kubernetes), and other entries "
 		  "here." },
 	{ "kubeconfig", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf_cluster, kubeconfig),
-	  .help = "How to reach it and who we are there: token, tokenFile or client certificate. Read again when it changes. "
-		  "None: "
-		  "the service account of the pod that Signet runs in." },
+	  .help = "How to reach it and who we are there: token, tokenFile or client certificate. Read again when it changes, "
+		  "unless the daemon's own keys are in the same directory. None: the service account of the pod that Signet "
+		  "runs in." },
 	{ "context", SCHEMA_TEXT, 0, 253, "", AT(conf_cluster, context),
 	  .help = "The context of the kubeconfig; none: its current-context." },
 	{ "service_account_dir", SCHEMA_PATH, 1, PATH_MAX - 64, "/var/run/secrets/kubernetes.io/serviceaccount",

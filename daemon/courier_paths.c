@@ -19,6 +19,7 @@ static const char *const system_paths[] = {
 
 struct opening {
 	struct courier_paths *out;
+	const struct conf *conf;
 	const struct log *log;
 };
 
@@ -40,6 +41,51 @@ static void add_told(struct opening *o, const char *path)
 		          F_STR("note", "the courier does not see it until it is started again"));
 }
 
+/* ---- directories that hold what a courier may never see ---- */
+
+/* Is it there, or below?  Both are as realpath() writes them. */
+static bool is_within(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (strcmp(dir, "/") == 0) return true;
+	return strncmp(path, dir, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+static bool holds(const char *dir, const char *secret)
+{
+	char real[PATH_MAX];
+
+	if (secret[0] == '\0') return false;
+	return is_within(secret, dir) || (realpath(secret, real) != NULL && is_within(real, dir));
+}
+
+static bool holds_secret(const struct conf *conf, const char *dir)
+{
+	const char *secrets[] = { conf_text(conf, conf->data_dir), conf_text(conf, conf->tls.key_file),
+		                  conf_text(conf, conf->ca.key_encryption_key_file), conf_text(conf, conf->ca.directory),
+		                  conf_text(conf, conf->ca.passphrase_file) };
+	char real[PATH_MAX], kek[PATH_MAX + sizeof("/" KEK_NAME)];
+
+	if (realpath(dir, real) == NULL) return false; /* then it cannot be opened either */
+	(void)snprintf(kek, sizeof(kek), "%s/" KEK_NAME, real);
+	if (access(kek, F_OK) == 0) return true; /* systemd's credentials */
+	for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
+		if (holds(real, secrets[i])) return true;
+	return false;
+}
+
+/* ---- directories of credentials ---- */
+
+static void add_alone(struct opening *o, const char *path)
+{
+	log_event(o->log, LOG_WARN, "not to be watched", F_STR("path", path),
+		  F_STR("note",
+			"keys of the daemon are beside it, so the courier sees this file alone: replaced, it is not seen until "
+			"the courier is started again; put it into a directory of its own"));
+	add_told(o, path);
+}
+
 /* Files are replaced: the directory is what must be open.  A link's target has one of its own. */
 static void add_directory_of(struct opening *o, const char *path)
 {
@@ -50,11 +96,26 @@ static void add_directory_of(struct opening *o, const char *path)
 	memcpy(text, path, strlen(path) + 1);
 	slash = strrchr(text, '/');
 	slash[slash == text] = '\0';
+	if (holds_secret(o->conf, text)) {
+		add_alone(o, path);
+		return;
+	}
 	add_told(o, text);
 	if (realpath(path, real) == NULL) return;
 	slash = strrchr(real, '/');
 	slash[slash == real] = '\0';
-	if (strcmp(real, text) != 0) (void)add(o, real);
+	if (strcmp(real, text) == 0) return;
+	if (holds_secret(o->conf, real)) add_alone(o, path);
+	else (void)add(o, real);
+}
+
+static void add_files(struct opening *o, const char *dir)
+{
+	static const char *const names[] = { "token", "ca.crt" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (snprintf(path, sizeof(path), "%s/%s", dir, names[i]) < (int)sizeof(path)) add_alone(o, path);
 }
 
 /* Its own directory, and those of the files that it names now. */
@@ -81,7 +142,7 @@ static void add_kubeconfig(struct opening *o, const char *path, const char *cont
 
 void courier_paths_open(const struct conf *conf, const struct log *log, struct courier_paths *out)
 {
-	struct opening o = { .out = out, .log = log };
+	struct opening o = { .out = out, .conf = conf, .log = log };
 
 	out->count = 0;
 	for (size_t i = 0; i < ARRAY_LEN(system_paths); i++) (void)add(&o, system_paths[i]);
@@ -90,7 +151,9 @@ void courier_paths_open(const struct conf *conf, const struct log *log, struct c
 		const char *kubeconfig = conf_text(conf, c->kubeconfig);
 
 		if (kubeconfig[0] != '\0') add_kubeconfig(&o, kubeconfig, conf_text(conf, c->context));
-		else add_told(&o, conf_text(conf, c->service_account_dir));
+		else if (!holds_secret(conf, conf_text(conf, c->service_account_dir)))
+			add_told(&o, conf_text(conf, c->service_account_dir));
+		else add_files(&o, conf_text(conf, c->service_account_dir));
 	}
 	for (uint32_t i = 0; i < conf->issuer_count; i++) add_directory_of(&o, conf_text(conf, conf->issuers[i].ca_file));
 }

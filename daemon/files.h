@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 
+#define KEK_NAME "key-encryption-key"
 #define KEK_LEN 32 /* bytes; AES-256 (hsm/hsm.h) */
 
 /* A regular file of 1..max bytes, appended to out.  NOT_FOUND; INVALID_ARGUMENT: no regular file, or its size;

@@ -42,6 +42,7 @@ void courier_join(struct monitor *m)
 
 		if (!front->ready || front->control == NULL || front->joined == courier->pid) continue;
 		front->joined = courier->pid;
+		front->joined_ms = proc_now_ms();
 		/* one of them is about to be found gone, and its successor is joined anew */
 		if (join(front, courier).code != ERR_OK)
 			log_event(m->log, LOG_WARN, "courier not joined", F_INT("front", front->number));

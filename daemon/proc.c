@@ -12,6 +12,7 @@
 #include "daemon/spawn.h"
 
 #define FRAMES_MAX 16 /* of one child before the others are looked at */
+#define REJOIN_MS 500 /* ours: half of what a front waits (ra/front.c) */
 
 static const struct { const char *name, *program; } roles[] = {
 	[CONTROL_MONITOR] = { "monitor", "signetd" },
@@ -126,11 +127,32 @@ static struct err on_ca_result(void *self, struct chan_msg *msg)
 	return OK;
 }
 
-/* What a child may say to us: once, that it is ready; the keeper, last of the table, also what became of a CA. */
+/* A front waits before it says so: sooner it is about the channel before, or from one that would keep us and the courier busy. */
+static struct err on_no_courier(void *self, struct chan_msg *msg)
+{
+	struct proc *p = self;
+
+	(void)msg;
+	if (p->joined == 0 || proc_now_ms() < p->joined_ms + REJOIN_MS) return OK;
+	p->joined = 0;
+	p->news = true;
+	return OK;
+}
+
+/* What a child may say to us: once, that it is ready; the keeper, first of the table, also what became of a CA; a front, last
+ * of the table, that it needs the courier. */
 static const struct chan_rule control_rules[] = {
-	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
 	{ 1, CONTROL_CA_RESULT, 1, 1, false, on_ca_result, 1 },
+	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
+	{ 1, CONTROL_NO_COURIER, 0, 0, false, on_no_courier, 1 },
 };
+
+struct err proc_control(struct proc *p, int fd)
+{
+	size_t before = p->role != CONTROL_KEEPER, after = p->role != CONTROL_FRONT;
+
+	return chan_new(fd, control_rules + before, ARRAY_LEN(control_rules) - before - after, p, &p->control);
+}
 
 static void drop_control(struct proc *p)
 {
@@ -155,7 +177,7 @@ struct err proc_start(struct proc *p, const struct start *s, struct proc *keeper
 	map_put(&map, FD_CONF, s->conf_fd);
 	map_put(&map, FD_METRICS, p->metrics);
 	map_role(&map, p->role, s, peer);
-	TRY(chan_new(ours, control_rules, ARRAY_LEN(control_rules) - (p->role != CONTROL_KEEPER), p, &p->control));
+	TRY(proc_control(p, ours));
 	ours = -1; /* the channel's now */
 	p->started_ms = proc_now_ms();
 	p->kill_ms = 0;

@@ -29,6 +29,7 @@ struct proc {
 	int64_t kill_ms;       /* when to kill it; 0: not told to stop */
 	uint32_t restarts;
 	pid_t joined;          /* a front: the courier that it has a channel to; 0: none */
+	int64_t joined_ms;     /* since when, monotonic */
 };
 
 const char *proc_name(enum control_role role); /* "keeper", "front", "admin", "courier" */
@@ -36,6 +37,8 @@ int64_t proc_now_ms(void);
 
 /* Start it; keeper (NULL when p is the keeper) is told of its new peer.  UNAVAILABLE: not started. */
 struct err proc_start(struct proc *p, const struct start *s, struct proc *keeper);
+/* Its control channel, for proc_start(): fd is the channel's if that is OK. */
+struct err proc_control(struct proc *p, int fd);
 /* Hear and send what there is.  A child that breaks the table is killed. */
 void proc_serve(struct proc *p, const struct log *log);
 /* Ask it to end; it has STOP_MS.  Nothing if it does not run. */

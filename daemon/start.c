@@ -19,7 +19,6 @@
 #include "daemon/notify.h"
 #include "daemon/sandbox.h"
 
-#define KEK_NAME "key-encryption-key"
 #define OWN_FILES 256 /* descriptors beside connections: channels, memfds, listening sockets; ours */
 
 static const char *at(struct start *s, conf_str text)

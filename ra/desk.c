@@ -26,6 +26,7 @@ struct desk {
 	struct watch *watch;
 	bool lost; /* the channel is no good any more, and is closed by desk_flush(): who noticed may be one of its handlers */
 	size_t pending, looks, max; /* looks: pending ones about keys */
+	size_t bytes;               /* of the messages of all that are pending */
 	uint32_t free_head;
 	struct question slots[];
 };
@@ -67,7 +68,9 @@ void desk_flush(struct desk *d)
 		if (e.code == ERR_OK) e = watch_set(d->watch, LOOP_READ | (chan_wants_write(d->chan) ? LOOP_WRITE : 0));
 		if (e.code != ERR_OK) lose(d, e);
 	}
-	if (d->lost) drop(d);
+	if (!d->lost) return;
+	drop(d);
+	if (d->o.lost != NULL) d->o.lost(d->o.ctx);
 }
 
 /* ---- questions ---- */
@@ -75,6 +78,7 @@ void desk_flush(struct desk *d)
 static void slot_release(struct desk *d, struct question *q)
 {
 	d->looks -= q->type == ASK_KEYS;
+	d->bytes -= q->message.len;
 	timer_free(q->deadline);
 	buf_wipe(&q->message);
 	*q = (struct question){ .desk = d, .generation = q->generation, .next_free = d->free_head };
@@ -101,16 +105,19 @@ static void on_deadline(void *ctx)
 	settle(q, &(struct desk_answer){ .err = e });
 }
 
+static struct err overloaded(struct desk *d)
+{
+	metric_inc(d->o.metrics, M_OVERLOADED);
+	FAIL(ERR_RESOURCE_EXHAUSTED, "front: too many requests wait for the courier");
+}
+
 static struct err slot_take(struct desk *d, uint16_t type, uint64_t *id, struct question **out)
 {
 	size_t kept = type == ASK_NODE ? 0 : d->max / SHARE;
 	bool full = d->pending >= d->max - kept || (type == ASK_KEYS && d->looks >= (d->max + SHARE - 1) / SHARE);
 	struct question *q;
 
-	if (full) {
-		metric_inc(d->o.metrics, M_OVERLOADED);
-		FAIL(ERR_RESOURCE_EXHAUSTED, "front: too many requests wait for the courier");
-	}
+	if (full) return overloaded(d);
 	q = &d->slots[d->free_head];
 	d->free_head = q->next_free;
 	d->pending++;
@@ -123,12 +130,22 @@ static struct err slot_take(struct desk *d, uint16_t type, uint64_t *id, struct 
 	return OK;
 }
 
+/* A channel that is given more than it holds is lost, and with it everybody who waits. */
+static struct err check_bytes(struct desk *d, uint16_t type)
+{
+	size_t kept = type == ASK_NODE ? 0 : DESK_BYTES_MAX / SHARE;
+
+	return d->bytes <= DESK_BYTES_MAX - kept ? OK : overloaded(d);
+}
+
 /* From here on it will be answered. */
 static struct err ask(struct question *q, struct err encoded, desk_done *done, void *user)
 {
 	struct desk *d = q->desk;
 	struct err e = encoded;
 
+	d->bytes += q->message.len;
+	if (e.code == ERR_OK) e = check_bytes(d, q->type);
 	if (e.code == ERR_OK) e = timer_new(d->o.loop, on_deadline, q, &q->deadline);
 	if (e.code == ERR_OK) e = timer_start(q->deadline, d->o.wait_ms);
 	if (e.code != ERR_OK) {

@@ -1,20 +1,23 @@
 /* desk.h: where the front asks the courier (k8s_csr/wire_front.h): questions out, answers matched by id.  One thread.
  *
  * The courier may die and come back: the monitor then brings a new channel, and what was not answered is asked again there.  A
- * question has wait_ms in all, waiting for a courier included.  A courier that says what it may not say loses its channel, not the
- * front.
+ * question has wait_ms in all, waiting for a courier included.  A courier that says what it may not say loses its channel, not
+ * the front.
  *
- * At most conf's listen.max_pending questions are out at once.  A quarter is kept for desk_node(), because the others are about
- * tokens that anybody may have made up; and no more than a quarter is desk_keys(), because a key's name is made up most easily. */
+ * At most conf's listen.max_pending questions are out at once, and DESK_BYTES_MAX of them.  A quarter of both is kept for
+ * desk_node(), because the others are about tokens that anybody may have made up; and no more than a quarter is desk_keys(),
+ * because a key's name is made up most easily. */
 #ifndef SIGNET_RA_DESK_H
 #define SIGNET_RA_DESK_H
 
+#include "base/chan.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "k8s_csr/wire_front.h"
 
 #define DESK_WAIT_MS 10000 /* ours: a client waits for it */
+#define DESK_BYTES_MAX (CHAN_QUEUE_MAX / 2) /* ours: a new channel takes all of it at once */
 
 struct desk;
 
@@ -27,6 +30,7 @@ struct desk_options { /* conf, log, metrics: borrowed until desk_free() */
 	int64_t wait_ms;
 	/* The keys of an issuer whose keys are the courier's to bring; jwks is borrowed, and not checked. */
 	void (*keys)(void *ctx, unsigned issuer, struct bytes jwks);
+	void (*lost)(void *ctx); /* there is no courier any more, or none that speaks as it should; NULL: nobody cares */
 	void *ctx;
 };
 struct err desk_new(const struct desk_options *options, struct desk **out);

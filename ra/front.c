@@ -8,6 +8,7 @@
 #include "ra/services.h"
 
 #define DRAIN_MS 5000 /* ours: what a client with an open call may take after CONTROL_STOP */
+#define REJOIN_MS 1000 /* ours: a courier that died is given time for its successor to come by itself */
 
 struct front {
 	const struct front_options *o;
@@ -19,7 +20,7 @@ struct front {
 	struct server *server;
 	struct services *services;
 	struct request_service requests;
-	struct timer *drain;
+	struct timer *drain, *rejoin; /* rejoin: runs from the loss of the courier on */
 	struct tls *tls;
 	bool started, stopping;
 	struct err result;
@@ -76,6 +77,21 @@ static void on_keys(void *ctx, unsigned issuer, struct bytes jwks)
 			  F_ERR(e));
 	else if (!auth_has_keys(f->requests.auth, issuer)) log_no_keys(f, issuer);
 	else log_event(f->o->log, LOG_INFO, "jwks", F_STR("issuer", name), F_STR("note", "keys are in use"));
+}
+
+/* It may live, and have lost only its channel to us: then nobody but us knows. */
+static void on_courier_lost(void *ctx)
+{
+	(void)timer_start(((struct front *)ctx)->rejoin, REJOIN_MS);
+}
+
+static void on_rejoin(void *ctx)
+{
+	struct front *f = ctx;
+	struct err e = chan_put(f->control, CONTROL_NO_COURIER, BYTES_NONE);
+
+	if (e.code == ERR_OK) e = chan_flush(f->control);
+	if (e.code != ERR_OK) front_end(f, e);
 }
 
 /* ---- TLS is ready: serve ---- */
@@ -161,6 +177,7 @@ static struct err on_channel(void *self, struct chan_msg *msg)
 
 	TRY(control_peer_take(msg->payload, &peer));
 	if (peer.role != CONTROL_COURIER) FAIL(ERR_INVALID_ARGUMENT, "front: a channel to somebody else than the courier");
+	timer_stop(f->rejoin);
 	return desk_channel(f->requests.desk, MOVE_FD(msg->fd));
 }
 
@@ -278,7 +295,8 @@ static struct err make_link(struct front *f)
 static struct err make_desk(struct front *f)
 {
 	const struct desk_options o = { .loop = f->loop, .conf = f->o->conf, .log = f->o->log, .metrics = f->o->metrics,
-		                        .number = f->o->number, .wait_ms = DESK_WAIT_MS, .keys = on_keys, .ctx = f };
+		                        .number = f->o->number, .wait_ms = DESK_WAIT_MS, .keys = on_keys, .lost = on_courier_lost,
+		                        .ctx = f };
 
 	return desk_new(&o, &f->requests.desk);
 }
@@ -291,6 +309,7 @@ static struct err front_begin(struct front *f)
 	TRY(loop_new(&f->loop));
 	loop_on_flush(f->loop, on_flush, f);
 	TRY(timer_new(f->loop, on_drained, f, &f->drain));
+	TRY(timer_new(f->loop, on_rejoin, f, &f->rejoin));
 	TRY(chan_new(f->o->control_fd, control_rules, ARRAY_LEN(control_rules), f, &f->control));
 	TRY(watch_new(f->loop, f->o->control_fd, on_control, f, &f->control_watch));
 	TRY(watch_set(f->control_watch, LOOP_READ));
@@ -317,6 +336,7 @@ static void front_finish(struct front *f)
 	answer_tail_free(&f->requests.tail);
 	buf_free(&f->requests.scratch);
 	timer_free(f->drain);
+	timer_free(f->rejoin);
 	watch_free(f->control_watch);
 	chan_free(f->control);
 	if (f->loop != NULL) loop_on_flush(f->loop, NULL, NULL);

@@ -8,14 +8,16 @@
 #include "base/clock.h"
 
 #define FLAGS_OFFSET 8 /* of wire_issue.flags in its encoding: after the u64 id */
-#define TOKEN_SHARE 4 /* one slot in so many may be a token's: anybody can ask for one; ours */
+#define SHARE 4 /* one slot in so many at most is a token's, and one at least our own CA's; ours */
+
+enum kind { KIND_OWN, KIND_TOKEN, KIND_FOREIGN, KINDS }; /* FOREIGN: another signer's */
 
 struct question {
 	link_done *done; /* NULL: free slot */
 	void *user;
 	uint32_t generation; /* the upper half of the id: an old answer finds nobody */
 	uint32_t next_free;
-	bool token;
+	uint8_t kind;
 	int64_t asked_us;
 };
 
@@ -25,7 +27,7 @@ struct link {
 	struct metrics *metrics;
 	struct link_events events;
 	struct buf held; /* the newest FRONT_ISSUE, not yet in the channel: it may turn out to be the last */
-	size_t pending, tokens, max;
+	size_t pending, max, of[KINDS]; /* of: pending ones of each kind */
 	uint32_t free_head;
 	bool lost;
 	struct question slots[];
@@ -43,19 +45,27 @@ static void link_lost(struct link *l, struct err why)
 
 /* ---- questions ---- */
 
-static struct err slot_take(struct link *l, link_done *done, void *user, uint64_t *id)
+static size_t most_of(const struct link *l, enum kind kind)
+{
+	if (kind == KIND_TOKEN) return (l->max + SHARE - 1) / SHARE;
+	return kind == KIND_FOREIGN ? l->max - l->max / SHARE : l->max;
+}
+
+static struct err slot_take(struct link *l, enum kind kind, struct question asker, uint64_t *id)
 {
 	uint32_t i = l->free_head;
 	struct question *q;
 
-	if (i == NO_SLOT) {
+	if (i == NO_SLOT || l->of[kind] >= most_of(l, kind)) {
 		metric_inc(l->metrics, M_OVERLOADED);
 		FAIL(ERR_RESOURCE_EXHAUSTED, "front: too many requests wait for the keeper");
 	}
 	q = &l->slots[i];
 	l->free_head = q->next_free;
-	q->done = done;
-	q->user = user;
+	q->done = asker.done;
+	q->user = asker.user;
+	q->kind = (uint8_t)kind;
+	l->of[kind]++;
 	q->asked_us = clock_mono_us();
 	q->generation++;
 	*id = (uint64_t)q->generation << 32 | i;
@@ -66,8 +76,7 @@ static struct err slot_take(struct link *l, link_done *done, void *user, uint64_
 static void slot_release(struct link *l, uint32_t i)
 {
 	l->slots[i].done = NULL;
-	l->tokens -= l->slots[i].token;
-	l->slots[i].token = false;
+	l->of[l->slots[i].kind]--;
 	l->slots[i].next_free = l->free_head;
 	l->free_head = i;
 	metric_set(l->metrics, M_PENDING, --l->pending);
@@ -107,7 +116,7 @@ struct err link_issue(struct link *l, struct wire_issue *m, link_done *done, voi
 		link_lost(l, e);
 		return ERR(ERR_UNAVAILABLE, "front: the keeper is gone");
 	}
-	TRY(slot_take(l, done, user, &m->id));
+	TRY(slot_take(l, m->csr.len > 0 ? KIND_FOREIGN : KIND_OWN, (struct question){ .done = done, .user = user }, &m->id));
 	m->flags = 0;
 	e = wire_issue_put(&l->held, m);
 	if (e.code != ERR_OK) {
@@ -124,13 +133,7 @@ struct err link_token(struct link *l, const uint8_t hash[32], link_done *done, v
 	struct wire_token_ask ask;
 	struct err e;
 
-	if (l->tokens >= (l->max + TOKEN_SHARE - 1) / TOKEN_SHARE) {
-		metric_inc(l->metrics, M_OVERLOADED);
-		FAIL(ERR_RESOURCE_EXHAUSTED, "front: too many join tokens wait for the keeper");
-	}
-	TRY(slot_take(l, done, user, &ask.id));
-	l->slots[(uint32_t)ask.id].token = true;
-	l->tokens++;
+	TRY(slot_take(l, KIND_TOKEN, (struct question){ .done = done, .user = user }, &ask.id));
 	memcpy(ask.hash, hash, STORE_HASH_LEN);
 	e = wire_token_ask_put(&out, &ask);
 	if (e.code == ERR_OK) e = chan_put(l->chan, FRONT_TOKEN, buf_view(&out));

@@ -1,8 +1,8 @@
 /* link.h: the front's end of its channel to the keeper: questions out, answers matched by id.  One thread.
  *
- * At most `max_pending` questions are out at once, a quarter of them about tokens, which anybody may ask (then
- * RESOURCE_EXHAUSTED).  Requests are collected and sent by link_flush(), which marks the last one, so that an idle keeper
- * commits at once. */
+ * At most `max_pending` questions are out at once (then RESOURCE_EXHAUSTED): a quarter of them about tokens, which anybody may
+ * ask, and three quarters for other signers, which may take minutes while our own CA takes milliseconds.  Requests are
+ * collected and sent by link_flush(), which marks the last one, so that an idle keeper commits at once. */
 #ifndef SIGNET_RA_LINK_H
 #define SIGNET_RA_LINK_H
 

@@ -22,16 +22,17 @@ static void add_ext(X509 *x, int nid, const char *value)
 	X509_EXTENSION_free(e);
 }
 
+static long signer_serial = 0x1000; /* of the certificate before */
+
 /* A certificate without extensions, not signed. */
 static X509 *x509_new(const char *name, const X509 *issuer, EVP_PKEY *key, int64_t life)
 {
-	static long serial = 0x1000;
 	X509 *x = X509_new();
 	X509_NAME *subject = X509_NAME_new();
 
 	if (name != NULL) X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1, -1, 0);
 	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), ++signer_serial);
 	X509_gmtime_adj(X509_getm_notBefore(x), -60);
 	X509_gmtime_adj(X509_getm_notAfter(x), (long)life);
 	X509_set_pubkey(x, key);

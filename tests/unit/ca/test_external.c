@@ -1,6 +1,10 @@
 /* Certificates by another signer: the keeper between a front and a courier, which this test is both. */
+#include "ca/external.h"
 #include "ca/signer.h"
+#include "ca/wall_clock.h"
+#include "ca/step.h"
 #include "ca/wire_courier.h"
+#include "ca/wire_root.h"
 #include "ca/world.h"
 #include "base/wire.h"
 
@@ -9,7 +13,7 @@
 	     "issuers:\n"                                                                                              \
 	     "  - { name: mesh, cluster: Kubernetes, signer_name: clusterissuers.cert-manager.io/mesh, signer_domain: a.example, "  \
 	     "roots_file: /etc/mesh.pem, deadline: 20s }\n"                                                          \
-	     "  - { name: clamped, cluster: Kubernetes, signer_name: a.example/b, roots_file: /etc/mesh.pem, outlive: clamp }\n" \
+	     "  - { name: clamped, cluster: Kubernetes, signer_name: a.example/b, signer_domain: a.example, roots_file: /etc/mesh.pem, outlive: clamp }\n" \
 	     "  - { name: first, cluster: Kubernetes, signer_name: a.example/c, trust_on_first_use: true }\n"
 
 struct heard { /* by the courier: the newest of each kind */
@@ -84,7 +88,8 @@ static void courier_expect(struct stand *s, const unsigned *counter, unsigned wa
 }
 #define HEARD(s, member, want) courier_expect(s, &(s)->got.member, want, #member)
 
-static void courier_open(struct stand *s)
+/* It says hello, and reads nothing yet. */
+static void courier_connect(struct stand *s)
 {
 	uint8_t room[8];
 	struct buf out = BUF_ON(room), hi = { .max = 16 };
@@ -102,6 +107,11 @@ static void courier_open(struct stand *s)
 	MUST(chan_put(s->courier, COURIER_HELLO, buf_view(&hi)));
 	MUST(chan_flush(s->courier));
 	buf_free(&hi);
+}
+
+static void courier_open(struct stand *s)
+{
+	courier_connect(s);
 	HEARD(s, all, 1);
 	assert_int_equal(s->got.instance, 1);
 }
@@ -161,12 +171,12 @@ static void new_key(struct stand *s, const char *san, const char *usage)
 	OPENSSL_free(spki);
 }
 
-static void stand_open(struct stand *s, bool roots)
+static void stand_open_with(struct stand *s, bool roots, const char *conf)
 {
 	AUTO(buf) struct buf pem = { .max = 65536 };
 
 	memset(s, 0, sizeof(*s));
-	world_open(&s->w, ISSUERS);
+	world_open(&s->w, conf);
 	s->signer = signer_make("mesh");
 	put_pem(&pem, s->signer.root);
 	new_key(s, "URI:" WORKLOAD, "");
@@ -174,6 +184,11 @@ static void stand_open(struct stand *s, bool roots)
 	if (!roots) return;
 	give_roots(s, 0, buf_view(&pem));
 	give_roots(s, 1, buf_view(&pem));
+}
+
+static void stand_open(struct stand *s, bool roots)
+{
+	stand_open_with(s, roots, ISSUERS);
 }
 
 static void stand_close(struct stand *s)
@@ -430,6 +445,60 @@ static void test_a_courier_that_comes_back_is_asked_again(void **state)
 	stand_close(&s);
 }
 
+/* More than a channel holds before its peer is given up. */
+static void test_thousands_are_asked_for_again(void **state)
+{
+	enum { MANY = 6000, EACH = 2000 };
+	static char caller[EACH];
+	struct stand s;
+
+	(void)state;
+	memset(caller, 'c', sizeof(caller));
+	stand_open_with(&s, true, ISSUERS "listen: { max_pending: 65536 }\n");
+	for (unsigned i = 0; i < MANY; i++) {
+		struct wire_issue m = wanted(&s, 7 + i);
+
+		m.caller = BYTES(caller, sizeof(caller));
+		put_issue(&s.w.front, &m);
+		if (i % 500 == 499) HEARD(&s, file, i - 400); /* it is read, as a front's socket holds only so much */
+	}
+	MUST(chan_flush(s.w.front.chan));
+	HEARD(&s, file, MANY);
+	for (unsigned i = 0; i < 2; i++) {
+		struct wire_issue own = request(&s.w, 3 + i);
+
+		chan_free(s.courier);
+		courier_connect(&s);
+		issue_ok(&s.w, &own);
+		issue_ok(&s.w, &own); /* by then it has been told whatever it could be told at once */
+		HEARD(&s, all, 1);
+		assert_int_equal(s.got.file, MANY);
+	}
+	assert_int_equal(s.w.front.got.refused, 0);
+	stand_close(&s);
+}
+
+static void test_our_own_ca_has_room_however_many_wait_for_another(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open_with(&s, true, ISSUERS "listen: { max_pending: 65536 }\n");
+	for (unsigned i = 0; i < EXTERNAL_JOBS_MAX + 1; i++) {
+		m = wanted(&s, 7 + i);
+		put_issue(&s.w.front, &m);
+		if (i % 500 == 499) HEARD(&s, file, i - 400);
+	}
+	MUST(chan_flush(s.w.front.chan));
+	EXPECT(&s.w.front, refused, 1);
+	assert_int_equal(s.w.front.got.reason, REASON_RATE);
+	m = request(&s.w, 3);
+	issue_ok(&s.w, &m);
+	HEARD(&s, file, EXTERNAL_JOBS_MAX);
+	stand_close(&s);
+}
+
 static void test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded(void **state)
 {
 	struct stand s;
@@ -454,6 +523,123 @@ static void test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded(void **s
 	chan_free(s.courier);
 	courier_open(&s);
 	assert_int_equal(s.got.file, 0); /* recorded, so nothing is left to do */
+	stand_close(&s);
+}
+
+static void test_a_start_that_fails_lets_go_of_what_was_to_be_resumed(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open(&s, true);
+	m = wanted(&s, 7);
+	file(&s, &m);
+	chan_free(s.courier);
+	stop(&s.w);
+	prepare(&s.w);
+	s.w.kek.bytes[0] ^= 1;
+	assert_int_equal(keeper_run(&s.w.options).code, ERR_DATA_LOSS); /* a sanitizer looks at what is left */
+	chan_free(s.w.control.chan);
+	start(&s.w);
+	courier_open(&s);
+	assert_int_equal(s.got.file, 1);
+	stand_close(&s);
+}
+
+static void test_a_join_token_pays_for_one_key(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+	uint8_t hash[32];
+	char id[33];
+
+	(void)state;
+	stand_open(&s, true);
+	assert_int_equal(token_create(&s.w, WORKLOAD, 600, hash, id), ERR_OK);
+	m = wanted(&s, 7);
+	m.evidence = STORE_BY_JOIN_TOKEN;
+	memcpy(m.evidence_hash, hash, sizeof(hash));
+	file(&s, &m);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	assert_int_equal(token_state(&s.w, hash), TOKEN_SPENT);
+	file(&s, &m); /* the answer was lost */
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 2);
+	new_key(&s, "URI:" WORKLOAD, "");
+	m.spki = buf_view(&s.spki);
+	m.csr = buf_view(&s.csr);
+	issue_refused(&s.w, &m, REASON_TOKEN);
+	assert_int_equal(records(&s.w), 2);
+	stand_close(&s);
+}
+
+/* Both are signed, and both recorded; but only one is paid for. */
+static void test_two_keys_race_for_a_join_token(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+	uint8_t hash[32];
+	char id[33];
+
+	(void)state;
+	stand_open(&s, true);
+	assert_int_equal(token_create(&s.w, WORKLOAD, 600, hash, id), ERR_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		new_key(&s, "URI:" WORKLOAD, "");
+		m = wanted(&s, 7 + i);
+		m.evidence = STORE_BY_JOIN_TOKEN;
+		memcpy(m.evidence_hash, hash, sizeof(hash));
+		file(&s, &m);
+	}
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	chan_free(s.courier);
+	courier_open(&s); /* and so hears of the first */
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, refused, 1);
+	assert_int_equal(s.w.front.got.reason, REASON_TOKEN);
+	assert_int_equal(records(&s.w), 2);
+	stand_close(&s);
+}
+
+/* Nodes and revocations are looked up by serial: a signer must not reach those of other certificates. */
+static void test_a_serial_that_is_known_is_recorded_and_withheld(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+	struct store_record r;
+	long serial;
+
+	(void)state;
+	stand_open(&s, true);
+	serial = signer_serial;
+	for (unsigned i = 0; i < 2; i++) {
+		m = wanted(&s, 7 + i);
+		m.node = i == 0 ? TEXT("n1") : TEXT("n2");
+		file(&s, &m);
+		signer_serial = serial;
+		sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+		HEARD(&s, done, i + 1);
+	}
+	EXPECT(&s.w.front, chain, 1);
+	EXPECT(&s.w.front, refused, 1);
+	assert_int_equal(s.w.front.got.reason, REASON_ISSUER_ANSWER);
+	assert_int_equal(records(&s.w), 2);
+	/* who renews the first still comes from its node */
+	record_of(&s.w, 0, &r);
+	assert_true(bytes_is(r.node, "n1"));
+	new_key(&s, "URI:" WORKLOAD, "");
+	m = wanted(&s, 9);
+	m.evidence = STORE_BY_MTLS;
+	m.peers[0] = (struct wire_peer){ .serial = BYTES(((uint8_t[]){ (uint8_t)((serial + 1) >> 8), (uint8_t)(serial + 1) }), 2) };
+	m.peer_count = 1;
+	file(&s, &m);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 2);
+	record_of(&s.w, 2, &r);
+	assert_true(bytes_is(r.node, "n1"));
 	stand_close(&s);
 }
 
@@ -516,6 +702,10 @@ static void test_what_outlives_its_chain_is_refused_or_asked_for_anew(void **sta
 	m.issuer = TEXT("clamped");
 	file(&s, &m);
 	assert_true(s.got.m.lifetime <= 1800);
+	/* but of another signer that says nothing */
+	m.signer_name = TEXT("a.example/team");
+	file(&s, &m);
+	assert_int_equal(s.got.m.lifetime, 3600);
 	stand_close(&s);
 }
 
@@ -564,6 +754,102 @@ static void test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen(void **
 	stand_close(&s);
 }
 
+static void test_only_the_root_that_it_leads_to_is_pinned(void **state)
+{
+	AUTO(buf) struct buf pem = { .max = 65536 }, root = { .max = 8192 }, stranger = { .max = 8192 };
+	struct signer other = signer_make("other");
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open(&s, false);
+	put_pem(&root, s.signer.root);
+	put_pem(&stranger, other.root);
+	m = wanted(&s, 7);
+	m.issuer = TEXT("first");
+	file(&s, &m);
+	signer_sign(&s.signer, s.got.m.csr, "critical,URI:" WORKLOAD, 3600, &pem);
+	put_pem(&pem, other.root);
+	put_pem(&pem, s.signer.root);
+	say_signed(&s, s.got.m.id, buf_view(&pem));
+	EXPECT(&s.w.front, roots, 2);
+	assert_non_null(memmem(s.w.front.got.body, s.w.front.got.body_len, root.data, root.len));
+	assert_null(memmem(s.w.front.got.body, s.w.front.got.body_len, stranger.data, stranger.len));
+	EXPECT(&s.w.front, chain, 1);
+	signer_free(&other);
+	stand_close(&s);
+}
+
+static struct rlimit disk_fails(void)
+{
+	struct rlimit before, small;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	return before;
+}
+
+/* A root that nobody was told of, and that the next keeper would not know, is no root. */
+static void test_a_root_that_could_not_be_stored_is_not_used_before_it_is(void **state)
+{
+	AUTO(buf) struct buf pem = { .max = 65536 };
+	struct stand s;
+	struct wire_issue m;
+	struct rlimit before;
+
+	(void)state;
+	stand_open(&s, false);
+	m = wanted(&s, 7);
+	m.issuer = TEXT("first");
+	file(&s, &m);
+	before = disk_fails();
+	signer_sign(&s.signer, s.got.m.csr, "critical,URI:" WORKLOAD, 3600, &pem);
+	put_pem(&pem, s.signer.root);
+	say_signed(&s, s.got.m.id, buf_view(&pem));
+	EXPECT(&s.w.front, refused, 1);
+	assert_int_equal(s.w.front.got.roots, 1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	EXPECT(&s.w.front, roots, 2); /* tried again by itself */
+	file(&s, &m);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	chan_free(s.courier);
+	stop(&s.w);
+	start(&s.w);
+	courier_open(&s);
+	file(&s, &m); /* it is known for good */
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	stand_close(&s);
+}
+
+static void test_roots_that_could_not_be_stored_are_told_when_they_can(void **state)
+{
+	AUTO(buf) struct buf pem = { .max = 65536 };
+	struct stand s;
+	struct rlimit before;
+	uint8_t issuer = 0;
+	int fd;
+
+	(void)state;
+	stand_open(&s, false);
+	put_pem(&pem, s.signer.root);
+	MUST(chan_memfd("test", buf_view(&pem), &fd));
+	before = disk_fails();
+	MUST(chan_put_fd(s.w.control.chan, CONTROL_ISSUER_ROOTS, BYTES(&issuer, 1), fd));
+	MUST(chan_flush(s.w.control.chan));
+	close(fd);
+	assert_int_equal(records(&s.w), 0); /* it has been seen to by now, or is */
+	usleep(1000);
+	assert_int_equal(records(&s.w), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	EXPECT(&s.w.front, roots, 2);
+	stand_close(&s);
+}
+
 static void test_the_roots_of_all_issuers_are_published_and_counted(void **state)
 {
 	AUTO(buf) struct buf pem = { .max = 65536 };
@@ -608,6 +894,97 @@ static void test_a_deadline_that_the_courier_forgets_is_kept(void **state)
 	stand_close(&s);
 }
 
+static void put_step(struct stand *s, enum step_kind kind, bool force)
+{
+	AUTO(buf) struct buf out = { .max = 8192 };
+
+	MUST(wire_root_step_put(&out, &(struct wire_root_step){ .id = 7, .kind = (uint8_t)kind, .force = force, .by = TEXT("uid:7") }));
+	admin_put(&s->w, ADMIN_ROOT_STEP, &out);
+}
+
+static void step_ok(struct stand *s, enum step_kind kind, bool force)
+{
+	unsigned before = s->w.admin.got.admin;
+
+	put_step(s, kind, force);
+	EXPECT(&s->w.admin, admin, before + 1);
+	if (s->w.admin.got.code != ERR_OK) fail_msg("step %d: %s", kind, s->w.admin.got.text);
+}
+
+/* Who is answered in that moment would count as one who knows the new root, and was told the old ones. */
+static void test_a_root_set_changes_between_two_answers(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+	unsigned roots;
+
+	(void)state;
+	stand_open_with(&s, true, ISSUERS "ca: { rotation: manual }\n");
+	m = wanted(&s, 7);
+	file(&s, &m);
+	roots = s.w.front.got.roots;
+	atomic_store(&s.w.held, 1);
+	atomic_store(&s.w.hold_at, "before-answer");
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	while (atomic_load(&s.w.stopped) == 0) usleep(200);
+	put_step(&s, STEP_PREPARE, false);
+	for (unsigned i = 0; i < 50; i++) {
+		MUST(chan_receive(s.w.front.chan, 64, &(unsigned){ 0 }));
+		usleep(10000);
+	}
+	assert_int_equal(s.w.front.got.roots, roots);
+	atomic_store(&s.w.held, 0);
+	EXPECT(&s.w.front, chain, 1);
+	EXPECT(&s.w.front, roots, roots + 1);
+	EXPECT(&s.w.admin, admin, 1);
+	assert_int_equal(s.w.admin.got.code, ERR_OK);
+	stand_close(&s);
+}
+
+/* Its holder has to know our roots, but nothing of what he holds ends with them. */
+static void test_certificates_of_others_are_not_under_our_roots(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open_with(&s, true, ISSUERS "ca: { rotation: manual }\n");
+	m = wanted(&s, 7);
+	file(&s, &m);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	step_ok(&s, STEP_PREPARE, false);
+	put_step(&s, STEP_ACTIVATE, false);
+	EXPECT(&s.w.admin, admin, 2);
+	assert_int_equal(s.w.admin.got.code, ERR_FAILED_PRECONDITION);
+	step_ok(&s, STEP_ACTIVATE, true);
+	step_ok(&s, STEP_RETIRE, false);
+	stand_close(&s);
+}
+
+/* No request may wait longer than it would have, however far the clock steps back. */
+static void test_a_clock_that_steps_back_makes_no_deadline_later(void **state)
+{
+	struct stand s;
+	struct wire_issue m;
+
+	(void)state;
+	stand_open(&s, true);
+	atomic_store(&ahead, 7200);
+	m = wanted(&s, 7);
+	file(&s, &m);
+	atomic_store(&ahead, 0);
+	for (unsigned i = 0; i < 8 && s.w.front.got.refused == 0; i++) {
+		usleep(1200000); /* so that it looks, and then sees more time gone by than any request has */
+		atomic_fetch_add(&ahead, 31);
+		(void)chan_receive(s.w.front.chan, 64, &(unsigned){ 0 });
+	}
+	assert_int_equal(s.w.front.got.refused, 1);
+	assert_int_equal(s.w.front.got.reason, REASON_ISSUER_DEADLINE);
+	atomic_store(&ahead, 0);
+	stand_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,12 +997,24 @@ int main(void)
 		cmocka_unit_test(test_failures_are_told_and_what_comes_later_is_passed_over),
 		cmocka_unit_test(test_a_ban_while_the_signer_thinks_withholds_the_certificate),
 		cmocka_unit_test(test_a_courier_that_comes_back_is_asked_again),
+		cmocka_unit_test(test_thousands_are_asked_for_again),
+		cmocka_unit_test(test_our_own_ca_has_room_however_many_wait_for_another),
 		cmocka_unit_test(test_what_a_dead_keeper_had_in_hand_is_resumed_and_recorded),
+		cmocka_unit_test(test_a_start_that_fails_lets_go_of_what_was_to_be_resumed),
+		cmocka_unit_test(test_a_join_token_pays_for_one_key),
+		cmocka_unit_test(test_two_keys_race_for_a_join_token),
+		cmocka_unit_test(test_a_serial_that_is_known_is_recorded_and_withheld),
 		cmocka_unit_test(test_a_front_that_dies_leaves_its_requests_to_be_recorded),
 		cmocka_unit_test(test_what_outlives_its_chain_is_refused_or_asked_for_anew),
 		cmocka_unit_test(test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen),
+		cmocka_unit_test(test_only_the_root_that_it_leads_to_is_pinned),
+		cmocka_unit_test(test_a_root_that_could_not_be_stored_is_not_used_before_it_is),
+		cmocka_unit_test(test_roots_that_could_not_be_stored_are_told_when_they_can),
 		cmocka_unit_test(test_the_roots_of_all_issuers_are_published_and_counted),
 		cmocka_unit_test(test_a_deadline_that_the_courier_forgets_is_kept),
+		cmocka_unit_test(test_a_root_set_changes_between_two_answers),
+		cmocka_unit_test(test_certificates_of_others_are_not_under_our_roots),
+		cmocka_unit_test(test_a_clock_that_steps_back_makes_no_deadline_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

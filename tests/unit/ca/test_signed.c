@@ -23,11 +23,11 @@ static void read_file(const char *name, struct buf *out)
 	fclose(f);
 }
 
-static struct err check(const char *name, struct brought_report *report, struct signed_chain **out)
+static struct err check_for(const char *name, const struct wire_name *names, size_t count, struct brought_report *report,
+			    struct signed_chain **out)
 {
-	static const struct wire_name names[] = { { WIRE_TAG_DNS, BYTES("a.example", 9) } };
 	AUTO(buf) struct buf pem = { 0 }, roots = { 0 }, spki = { 0 };
-	struct signed_want want = { .spiffe_id = TEXT("spiffe://example.org/ns/a/sa/b"), .names = names, .name_count = 1,
+	struct signed_want want = { .spiffe_id = TEXT("spiffe://example.org/ns/a/sa/b"), .names = names, .name_count = count,
 				    .trust_domain = "example.org", .now = NOW, .lifetime = 3600 };
 	AUTO(key_verifier) struct key_verifier *verifier = NULL;
 
@@ -40,6 +40,13 @@ static struct err check(const char *name, struct brought_report *report, struct 
 	want.spki = buf_view(&spki);
 	want.roots_pem = buf_view(&roots);
 	return signed_check(buf_view(&pem), &want, report, out);
+}
+
+static struct err check(const char *name, struct brought_report *report, struct signed_chain **out)
+{
+	static const struct wire_name names[] = { { WIRE_TAG_DNS, BYTES("a.example", 9) } };
+
+	return check_for(name, names, 1, report, out);
 }
 
 static const struct { const char *file; size_t above; bool outlives; } acceptances[] = {
@@ -129,6 +136,52 @@ static void test_everything_else_is_refused_and_says_why(void **state)
 	}
 }
 
+static void test_a_name_twice_does_not_stand_for_another(void **state)
+{
+	static const struct wire_name names[] = { { WIRE_TAG_DNS, BYTES("a.example", 9) }, { WIRE_TAG_DNS, BYTES("b.example", 9) } };
+	struct signed_chain *s = NULL;
+	struct brought_report report;
+
+	(void)state;
+	assert_int_equal(check_for("bad-dns-twice.pem", names, 2, &report, &s).code, ERR_INVALID_ARGUMENT);
+	assert_non_null(strstr(report.problem, "twice"));
+}
+
+/* Each of them is tried with each of the others, on the thread that signs for everybody. */
+static void test_no_more_certificates_come_with_it_than_a_chain_has(void **state)
+{
+	static const struct { unsigned copies; enum err_code code; } rows[] = {
+		{ SIGNED_ABOVE_MAX / 2, ERR_OK }, { SIGNED_ABOVE_MAX / 2 + 1, ERR_INVALID_ARGUMENT }, /* two in each copy */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf) struct buf pem = { 0 }, roots = { 0 }, spki = { 0 };
+		AUTO(signed) struct signed_chain *s = NULL;
+		static const struct wire_name names[] = { { WIRE_TAG_DNS, BYTES("a.example", 9) } };
+		struct signed_want want = { .spiffe_id = TEXT("spiffe://example.org/ns/a/sa/b"), .names = names, .name_count = 1,
+					    .trust_domain = "example.org", .now = NOW, .lifetime = 3600 };
+		AUTO(key_verifier) struct key_verifier *verifier = NULL;
+		struct brought_report report;
+		const char *above;
+		size_t len;
+
+		read_file("good-two.pem", &pem);
+		read_file("roots.pem", &roots);
+		read_file("key.spki", &spki);
+		MUST(key_verifier_new(&verifier));
+		want.verifier = verifier;
+		want.spki = buf_view(&spki);
+		want.roots_pem = buf_view(&roots);
+		pem.data[pem.len] = '\0';
+		above = strstr(strstr((char *)pem.data, "-----END"), "-----BEGIN");
+		len = strlen(above);
+		for (unsigned n = 1; n < rows[i].copies; n++) MUST(buf_put(&pem, above, len));
+		assert_int_equal(signed_check(buf_view(&pem), &want, &report, &s).code, rows[i].code);
+		if (rows[i].code != ERR_OK) assert_non_null(strstr(report.problem, "too many"));
+	}
+}
+
 static void test_every_case_is_looked_at(void **state)
 {
 	DIR *d = opendir(DATA);
@@ -147,6 +200,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_good_is_taken_and_put_in_order),
 		cmocka_unit_test(test_everything_else_is_refused_and_says_why),
+		cmocka_unit_test(test_a_name_twice_does_not_stand_for_another),
+		cmocka_unit_test(test_no_more_certificates_come_with_it_than_a_chain_has),
 		cmocka_unit_test(test_every_case_is_looked_at),
 	};
 

@@ -155,6 +155,7 @@ static const struct {
 	{ TD "clusters: [{ id: c }]\nissuers: [{ name: a, cluster: c, signer_name: x.y/z }]\n", "signet.yaml:3: issuers[0].roots_file: missing: the API does not deliver the roots that its certificates must lead to" },
 	{ TD "clusters: [{ id: c }]\nissuers: [{ name: a, cluster: c, roots_file: /r }]\n", "signet.yaml:3: issuers[0].signer_name: missing; or let requests choose: signer_domain" },
 	{ TD "clusters: [{ id: c }]\nissuers: [{ name: a, cluster: c, signer_name: x.y/z, roots_file: /r, trust_on_first_use: true }]\n", "signet.yaml:3: issuers[0].trust_on_first_use: is for those without roots_file" },
+	{ TD "clusters: [{ id: c }]\nissuers: [{ name: a, cluster: c, signer_domain: x.y, trust_on_first_use: true }]\n", "signet.yaml:3: issuers[0].trust_on_first_use: is not for signer_domain: the signer that the first client chooses would become the root of all" },
 	{ TD "default_issuer: mesh\n", "signet.yaml:2: default_issuer: no entry of issuers has the name mesh" },
 	{ TD "tls: { issuer: mesh }\n", "signet.yaml:2: tls.issuer: no entry of issuers has the name mesh" },
 	{ TD "jwt_issuers: [{ name: a, issuer: x, jwks_file: /j, audiences: [] }]\n", "signet.yaml:2: jwt_issuers[0].audiences: may not be empty" },

@@ -1,4 +1,4 @@
-/* A child that cannot be started leaves nothing behind that would keep it from being started later. */
+/* A child that cannot be started leaves nothing behind that would keep it from being started later; what a child may say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,9 +50,50 @@ static void a_start_that_fails_leaves_nothing(void **state)
 	proc_free(&p);
 }
 
+static const struct {
+	const char *name;
+	enum control_role role;
+	bool ready, joined;
+	int64_t ago_ms; /* of the join */
+	bool heard, lives;
+} asks[] = {
+	{ "front", CONTROL_FRONT, true, true, 1000, true, true },
+	{ "front_that_was_joined_just_now", CONTROL_FRONT, true, true, 10, false, true },
+	{ "front_that_asked_already", CONTROL_FRONT, true, false, 1000, false, true },
+	{ "front_that_is_not_ready", CONTROL_FRONT, false, true, 1000, false, false },
+	{ "keeper", CONTROL_KEEPER, true, true, 1000, false, false },
+	{ "admin", CONTROL_ADMIN, true, true, 1000, false, false },
+	{ "courier", CONTROL_COURIER, true, true, 1000, false, false },
+};
+
+static void only_fronts_ask_for_a_courier_and_not_often(void **state)
+{
+	const struct log log = { .level = LOG_ERROR, .process = "monitor" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+		struct proc p = { .role = asks[i].role, .metrics = -1, .joined = asks[i].joined ? 1 : 0 };
+		AUTO(chan) struct chan *child = NULL;
+		int ends[2];
+
+		p.joined_ms = proc_now_ms() - asks[i].ago_ms;
+		assert_int_equal(chan_pair(ends).code, ERR_OK);
+		assert_int_equal(proc_control(&p, ends[0]).code, ERR_OK);
+		assert_int_equal(chan_new(ends[1], NULL, 0, NULL, &child).code, ERR_OK);
+		if (asks[i].ready) assert_int_equal(chan_put(child, CONTROL_READY, BYTES_NONE).code, ERR_OK);
+		assert_int_equal(chan_put(child, CONTROL_NO_COURIER, BYTES_NONE).code, ERR_OK);
+		assert_int_equal(chan_flush(child).code, ERR_OK);
+		proc_serve(&p, &log);
+		if ((p.control != NULL) != asks[i].lives) fail_msg("%s", asks[i].name);
+		if ((p.joined == 0) != (asks[i].heard || !asks[i].joined)) fail_msg("%s", asks[i].name);
+		proc_free(&p);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(a_start_that_fails_leaves_nothing) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(a_start_that_fails_leaves_nothing),
+		                            cmocka_unit_test(only_fronts_ask_for_a_courier_and_not_often) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

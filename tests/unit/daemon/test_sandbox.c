@@ -76,6 +76,7 @@ static int in_sandbox(enum sandbox_role role, int (*what)(void))
 
 static int do_socket(void) { return socket(AF_INET, SOCK_STREAM, 0) < 0; }
 static int do_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM, 0) < 0; }
+static int do_datagram_pair(void) { int fds[2]; return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds) < 0; }
 static int do_packet_socket(void) { return socket(AF_PACKET, SOCK_RAW, 0) < 0; }
 static int do_connect(void)
 {
@@ -172,6 +173,7 @@ static int do_x32(void) { return syscall(0x40000000 | SYS_getpid) < 0; }
 static const struct { const char *name; int (*what)(void); int kills; } forbidden[] = {
 	{ "socket(AF_INET)", do_socket, K | F | A | M },
 	{ "socket(AF_UNIX)", do_unix_socket, K | F | A | M },
+	{ "socketpair(SOCK_DGRAM)", do_datagram_pair, K | F | A | C },
 	{ "connect", do_connect, K | F | A | M },
 	{ "socket(AF_PACKET)", do_packet_socket, K | F | A | M | C | W },
 	{ "bind", do_bind, K | F | A | M | C | W },

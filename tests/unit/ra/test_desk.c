@@ -29,7 +29,7 @@ struct fixture {
 	size_t hellos, heard;
 	struct { uint16_t type; uint64_t id; uint8_t payload[64]; size_t len; } asked[32];
 	/* the front's side */
-	size_t answers, key_sets;
+	size_t answers, key_sets, losses;
 	struct err last;
 	char ns[64], why[64], keys[64];
 	unsigned keys_of;
@@ -60,6 +60,7 @@ static struct err heard(void *self, struct chan_msg *msg)
 	struct fixture *f = self;
 	size_t n = f->heard++;
 
+	if (n >= ARRAY_LEN(f->asked)) return OK;
 	f->asked[n].type = msg->type;
 	f->asked[n].len = msg->payload.len;
 	memcpy(f->asked[n].payload, msg->payload.data, msg->payload.len < 64 ? msg->payload.len : 64);
@@ -201,11 +202,16 @@ static void on_done(void *user, const struct desk_answer *a)
 	look_at(f);
 }
 
-static struct err review(struct fixture *f)
+static struct err review_of(struct fixture *f, struct bytes token)
 {
-	struct wire_review m = { .issuer = 2, .cluster = 0, .token = bytes_str("TOKEN") };
+	struct wire_review m = { .issuer = 2, .cluster = 0, .token = token };
 
 	return desk_review(f->desk, &m, on_done, f);
+}
+
+static struct err review(struct fixture *f)
+{
+	return review_of(f, bytes_str("TOKEN"));
 }
 
 static struct err node(struct fixture *f)
@@ -222,6 +228,14 @@ static struct err look(struct fixture *f)
 	struct wire_keys_ask m = { .issuer = 1 };
 
 	return desk_keys(f->desk, &m, on_done, f);
+}
+
+static void on_lost(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->losses++;
+	look_at(f);
 }
 
 static void impatient(void *ctx)
@@ -260,7 +274,7 @@ static void flush(void *ctx)
 static void make_desk(struct fixture *f, int64_t wait_ms)
 {
 	const struct desk_options o = { .loop = f->loop, .conf = f->conf, .log = &f->log, .metrics = &f->metrics, .number = 7,
-		                        .wait_ms = wait_ms, .keys = on_keys, .ctx = f };
+		                        .wait_ms = wait_ms, .keys = on_keys, .lost = on_lost, .ctx = f };
 
 	assert_int_equal(desk_new(&o, &f->desk).code, ERR_OK);
 }
@@ -526,6 +540,45 @@ static void test_questions_are_bounded(void **state)
 	assert_int_equal(review(f).code, ERR_RESOURCE_EXHAUSTED);
 }
 
+/* Whoever makes up the largest tokens takes no more than what the channel to the next courier holds. */
+static void test_all_that_waits_fits_into_a_new_channel(void **state)
+{
+	struct fixture *f = *state;
+	struct conf *conf;
+	struct conf_problem problem;
+	static char token[WIRE_TOKEN_MAX];
+	const size_t many = 20000;
+	size_t taken = 0;
+
+	if (conf_parse(bytes_str("trust_domain: example.org\nlisten: { max_pending: 65536 }\n"), "test", &conf, &problem).code != ERR_OK)
+		fail_msg("%s", problem.text);
+	conf_free(f->conf);
+	f->conf = conf;
+	desk_free(f->desk);
+	make_desk(f, PATIENCE_MS);
+	memset(token, 'x', sizeof(token));
+	while (taken < many && review_of(f, BYTES(token, sizeof(token))).code == ERR_OK) taken++;
+	assert_in_range(taken, 64, many - 1);
+	assert_int_equal(node(f).code, ERR_OK); /* those who are known have room of their own */
+	courier_up(f);
+	until(f, &f->heard, taken + 1);
+	assert_int_equal(f->losses, 0);
+	desk_free(f->desk);
+	make_desk(f, PATIENCE_MS);
+}
+
+static void test_loss_of_a_channel_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	courier_up(f);
+	courier_dies(f);
+	until(f, &f->losses, 1);
+	courier_up(f);
+	say_node(f, 0, VERDICT_NO, ""); /* never asked */
+	until(f, &f->losses, 2);
+}
+
 static void test_message_out_of_bounds_takes_no_place(void **state)
 {
 	struct fixture *f = *state;
@@ -669,6 +722,8 @@ int main(void)
 		TEST(test_questions_end_by_themselves),
 		TEST(test_second_answer_finds_nobody),
 		TEST(test_questions_are_bounded),
+		TEST(test_all_that_waits_fits_into_a_new_channel),
+		TEST(test_loss_of_a_channel_is_told),
 		TEST(test_message_out_of_bounds_takes_no_place),
 		TEST(test_end_of_the_front_answers_what_is_open),
 		TEST(test_lies_end_the_channel_only),

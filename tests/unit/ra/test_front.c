@@ -17,7 +17,7 @@ struct bench {
 	struct chan *monitor, *keeper, *courier; /* the test's ends */
 	pthread_t thread;
 	struct err result;
-	unsigned keeper_hellos, hellos;
+	unsigned keeper_hellos, hellos, asked;
 	bool ended;
 };
 
@@ -50,7 +50,17 @@ static const struct chan_rule keeper_rules[] = {
 	{ 0, FRONT_SERVING, 1, 8192, false, heard, 0 },
 };
 static const struct chan_rule courier_rules[] = { { 0, ASK_HELLO, 4, 4, false, heard_hello, 0 } };
-static const struct chan_rule monitor_rules[] = { { 0, CONTROL_READY, 0, 0, false, heard, 0 } };
+static struct err heard_ask(void *self, struct chan_msg *msg)
+{
+	(void)msg;
+	((struct bench *)self)->asked++;
+	return OK;
+}
+
+static const struct chan_rule monitor_rules[] = {
+	{ 0, CONTROL_READY, 0, 0, false, heard, 0 },
+	{ 0, CONTROL_NO_COURIER, 0, 0, false, heard_ask, 0 },
+};
 
 /* One message or the end of the channel. */
 static struct err next(struct chan *c)
@@ -176,6 +186,26 @@ static void test_new_courier_takes_the_place_of_one_that_lives(void **state)
 	chan_free(old);
 }
 
+/* The courier may live on without it, and then the monitor sees nothing. */
+static void test_front_without_a_courier_asks_for_one(void **state)
+{
+	struct bench *b = *state;
+	uint8_t nonsense = 1;
+
+	for (unsigned i = 1; i <= 2; i++) {
+		bring(b, CONTROL_COURIER);
+		assert_int_equal(next(b->courier).code, ERR_OK);
+		assert_int_equal(b->asked, i - 1);
+		assert_int_equal(chan_put(b->courier, COURIER_KEYS, BYTES(&nonsense, 1)).code, ERR_OK);
+		assert_int_equal(chan_flush(b->courier).code, ERR_OK);
+		assert_int_equal(next(b->courier).code, ERR_UNAVAILABLE);
+		chan_free(b->courier);
+		b->courier = NULL;
+		assert_int_equal(next(b->monitor).code, ERR_OK);
+		assert_int_equal(b->asked, i);
+	}
+}
+
 static const struct {
 	const char *name, *jwks;
 } sets[] = {
@@ -231,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_couriers_come_and_go),
 		TEST(test_new_courier_takes_the_place_of_one_that_lives),
+		TEST(test_front_without_a_courier_asks_for_one),
 		TEST(test_keys),
 		TEST(test_channel_to_anybody_else_ends_the_front),
 		TEST(test_keeper_that_goes_ends_the_front),

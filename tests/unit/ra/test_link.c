@@ -169,12 +169,17 @@ static struct err ask(struct fixture *f)
 	return link_token(f->link, hash, on_done, f);
 }
 
-static struct err ask_issue(struct fixture *f)
+static struct err ask_issue_by(struct fixture *f, const char *csr)
 {
-	struct wire_issue m = { .evidence = STORE_BY_JWT, .lifetime = 60, .spiffe_id = bytes_str("spiffe://example.org/a"),
+	struct wire_issue m = { .csr = bytes_str(csr), .evidence = STORE_BY_JWT, .lifetime = 60, .spiffe_id = bytes_str("spiffe://example.org/a"),
 		                .caller = bytes_str("a"), .spki = bytes_str("key") };
 
 	return link_issue(f->link, &m, on_done, f);
+}
+
+static struct err ask_issue(struct fixture *f)
+{
+	return ask_issue_by(f, "");
 }
 
 static void flush_and_listen(struct fixture *f)
@@ -308,6 +313,21 @@ static void test_tokens_have_their_share_of_the_slots(void **state)
 	assert_int_equal(ask(f).code, ERR_RESOURCE_EXHAUSTED);
 }
 
+/* A signer that never answers leaves room for our own CA. */
+static void test_other_signers_have_their_share_of_the_slots(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < MAX_PENDING - MAX_PENDING / 4; i++) assert_int_equal(ask_issue_by(f, "CSR").code, ERR_OK);
+	assert_int_equal(ask_issue_by(f, "CSR").code, ERR_RESOURCE_EXHAUSTED);
+	for (int i = 0; i < MAX_PENDING / 4; i++) assert_int_equal(ask_issue(f).code, ERR_OK);
+	assert_int_equal(ask_issue(f).code, ERR_RESOURCE_EXHAUSTED);
+	flush_and_listen(f);
+	refuse(f, f->keeper.ids[0], REASON_RATE);
+	turn(f);
+	assert_int_equal(ask_issue_by(f, "CSR").code, ERR_OK);
+}
+
 static void test_question_asked_in_an_answer(void **state)
 {
 	struct fixture *f = *state;
@@ -407,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slot_beyond_the_table_ends_the_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_questions_than_slots_are_refused_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tokens_have_their_share_of_the_slots, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_other_signers_have_their_share_of_the_slots, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_question_asked_in_an_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_keeper_is_told_once_and_questions_are_answered_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_question_to_a_dead_keeper_is_refused, setup, teardown),
