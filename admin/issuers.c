@@ -16,8 +16,8 @@ static struct err take_root(struct bytes *in, json_t **item)
 
 	TRY(wire_issuer_root_take(in, &m));
 	TRY(pem_put(&pem, "CERTIFICATE", m.cert));
-	*item = json_pack("{so so ss%}", "sha256", field_hex(BYTES(m.id, sizeof(m.id))), "not_after", field_time(m.not_after), "pem",
-	                  pem.data, pem.len);
+	*item = json_pack("{so so ss%}", "sha256", field_hex(BYTES(m.id, sizeof(m.id))), "not_after", field_time(m.not_after),
+			  "pem", pem.data, pem.len);
 	return OK;
 }
 

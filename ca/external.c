@@ -192,7 +192,8 @@ static void look(struct keeper *k)
 
 		if (job == NULL || job->external->out) continue;
 		if (job->external->stage != EXTERNAL_ASKED) external_push(k, job, job->external->stage);
-		else if (now > job->external->deadline + EXTERNAL_GRACE) external_refuse(k, job, REASON_ISSUER_DEADLINE, BYTES_NONE);
+		else if (now > job->external->deadline + EXTERNAL_GRACE)
+			external_refuse(k, job, REASON_ISSUER_DEADLINE, BYTES_NONE);
 	}
 }
 

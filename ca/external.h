@@ -54,7 +54,8 @@ void external_turn(struct keeper *k);
 int external_wait_ms(const struct keeper *k); /* until external_turn() has something to do by itself; -1: never */
 void external_forget(struct keeper *k, struct peer *p); /* it is closed: its requests go on without it */
 struct err external_on_roots(void *self, struct chan_msg *msg); /* CONTROL_ISSUER_ROOTS */
-/* A root that was pinned on first use is pinned no more: durable, with its event, and told to all.  FAILED_PRECONDITION: none was. */
+/* A root that was pinned on first use is pinned no more: durable, with its event, and told to all.  FAILED_PRECONDITION: none
+ * was. */
 struct err external_unpin(struct keeper *k, unsigned issuer, const struct store_event *ev);
 /* courier.c: what the courier says. */
 struct err courier_channel(struct peer *p, int fd);

@@ -67,7 +67,8 @@ struct err external_unpin(struct keeper *k, unsigned issuer, const struct store_
 	struct issuer_roots *roots = k->external->roots;
 	struct err e;
 
-	if (!issuer_roots_pinned(roots, issuer)) FAIL(ERR_FAILED_PRECONDITION, "keeper: no root of this issuer was pinned on first use");
+	if (!issuer_roots_pinned(roots, issuer))
+		FAIL(ERR_FAILED_PRECONDITION, "keeper: no root of this issuer was pinned on first use");
 	TRY(buf_put(&before, issuer_roots_of(roots, issuer).data, issuer_roots_of(roots, issuer).len));
 	pthread_mutex_lock(&k->roots_lock);
 	issuer_roots_unpin(roots, issuer);

@@ -80,8 +80,8 @@ static void print_counts(const struct cli *c, const json_t *issuer)
 	const char *reason;
 	const json_t *n;
 
-	fprintf(c->out, "\nsince the daemon started\n%-12s%lld\n%-12s%lld\n%-12s%lld\n", "pending", number(issuer, "pending"), "issued",
-	        number(issuer, "issued"), "refused", number(issuer, "refused"));
+	fprintf(c->out, "\nsince the daemon started\n%-12s%lld\n%-12s%lld\n%-12s%lld\n", "pending", number(issuer, "pending"),
+		"issued", number(issuer, "issued"), "refused", number(issuer, "refused"));
 	json_object_foreach(json_object_get(issuer, "refused_by_reason"), reason, n)
 		fprintf(c->out, "  %lld %s\n", (long long)json_integer_value(n), reason);
 	print_last(c, issuer);
