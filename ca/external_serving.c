@@ -1,5 +1,5 @@
-/* external_serving.c: the fronts' own certificates, when tls.issuer names another signer.  Their names are tls.names as this process
- * read them; what the front wrote into its CSR must equal them, as for every other request (external_csr.c). */
+/* external_serving.c: the fronts' own certificates, when tls.issuer names another signer.  Their names are tls.names as this
+ * process read them; what the front wrote into its CSR must equal them, as for every other request (external_csr.c). */
 #include <string.h>
 
 #include "ca/external_inside.h"

@@ -64,7 +64,8 @@ static struct err on_hello(void *self, struct chan_msg *msg)
 static struct job *serving_job(struct peer *p, struct bytes payload)
 {
 	struct job *job = job_new(p->keeper, p, payload);
-	struct wire_issue m = { .id = WIRE_ID_SERVING, .issuer = bytes_str(conf_text(p->keeper->conf, p->keeper->conf->tls.issuer)) };
+	struct wire_issue m = { .id = WIRE_ID_SERVING,
+				.issuer = bytes_str(conf_text(p->keeper->conf, p->keeper->conf->tls.issuer)) };
 
 	atomic_store(&p->last, true); /* nothing else to wait for */
 	p->keeper->news = p->dirty = true;

@@ -262,7 +262,9 @@ static struct err make_requests(struct front *f)
 
 static struct err make_link(struct front *f)
 {
-	struct link_events events = { .roots = on_roots, .serving = on_serving, .serving_refused = on_serving_refused, .lost = on_lost, .ctx = f };
+	struct link_events events = {
+		.roots = on_roots, .serving = on_serving, .serving_refused = on_serving_refused, .lost = on_lost, .ctx = f
+	};
 
 	TRY(link_new(f->loop, f->o->keeper_fd, f->o->metrics, (size_t)f->o->conf->listen.max_pending, &f->link));
 	link_on(f->link, &events);

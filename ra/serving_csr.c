@@ -29,7 +29,8 @@ static bool add_name(GENERAL_NAMES *names, const char *text)
 	ASN1_STRING *value = ASN1_STRING_type_new(n > 0 ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
 	GENERAL_NAME *name = GENERAL_NAME_new();
 
-	if (value != NULL && name != NULL && ASN1_STRING_set(value, n > 0 ? (const void *)address : text, n > 0 ? n : (int)strlen(text))) {
+	if (value != NULL && name != NULL &&
+	    ASN1_STRING_set(value, n > 0 ? (const void *)address : text, n > 0 ? n : (int)strlen(text))) {
 		GENERAL_NAME_set0_value(name, n > 0 ? GEN_IPADD : GEN_DNS, value);
 		if (sk_GENERAL_NAME_push(names, name) > 0) return true;
 		value = NULL; /* the name's */
