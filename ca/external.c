@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/wire.h"
 #include "ca/external_inside.h"
+#include "ca/issuers.h"
 
 #define NAME_PREFIX "signet-"
 #define NAME_RANDOM 16 /* octets */
@@ -33,22 +34,27 @@ static struct job **slot_of(struct external *x, uint64_t id)
 	return *slot != NULL && (*slot)->external->id == id ? slot : NULL;
 }
 
-bool external_slot_take(struct external *x, struct job *job)
+bool external_slot_take(struct keeper *k, struct job *job)
 {
+	struct external *x = k->external;
+
 	if (JOBS_MAX - x->free_count >= EXTERNAL_JOBS_MAX) return false;
 	job->external->id = ++x->generation * JOBS_MAX + x->free[--x->free_count];
 	x->jobs[job->external->id % JOBS_MAX] = job;
+	metric_add_of(k->metrics, MO_PENDING, job->external->issuer, 1);
 	return true;
 }
 
-void external_slot_give(struct external *x, struct job *job)
+void external_slot_give(struct keeper *k, struct job *job)
 {
+	struct external *x = k->external;
 	uint16_t at = (uint16_t)(job->external->id % JOBS_MAX);
 
 	if (job->external->id == 0) return;
 	x->jobs[at] = NULL;
 	x->free[x->free_count++] = at;
 	job->external->id = 0;
+	metric_add_of(k->metrics, MO_PENDING, job->external->issuer, UINT64_MAX); /* one less */
 }
 
 /* ---- what the courier is told ---- */
@@ -158,9 +164,10 @@ static void move_to_nobody(struct keeper *k, struct job *job)
 }
 
 /* The client is told at once; what was prepared for it is undone in its own time. */
-void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason)
+void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason, struct bytes why)
 {
-	front_refuse(job->peer, job->id, reason);
+	front_refuse(job, reason);
+	issuers_failed(k, job->external->issuer, reason, why);
 	job->peer->dirty = true;
 	move_to_nobody(k, job);
 	external_push(k, job, EXTERNAL_DROP);
@@ -169,7 +176,7 @@ void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reaso
 static void finish(struct keeper *k, struct job *job)
 {
 	external_done(k, job);
-	external_slot_give(k->external, job);
+	external_slot_give(k, job);
 	job_free(k, job);
 }
 
@@ -184,7 +191,7 @@ static void on_intent(struct keeper *k, struct job *job)
 		tell_file(k, job);
 		return;
 	}
-	front_refuse(job->peer, job->id, job->reason);
+	front_refuse(job, job->reason);
 	job->peer->dirty = true;
 	if (e->former[0] == '\0') {
 		finish(k, job);
@@ -218,7 +225,6 @@ static void look(struct keeper *k)
 {
 	struct external *x = k->external;
 	int64_t now = clock_wall();
-	uint64_t count = 0;
 
 	if (clock_mono_us() < x->look_us) return;
 	x->look_us = clock_mono_us() + EXTERNAL_LOOK_US;
@@ -227,11 +233,9 @@ static void look(struct keeper *k)
 		struct job *job = x->jobs[i];
 
 		if (job == NULL || job->external->out) continue;
-		count++;
 		if (job->external->stage != EXTERNAL_ASKED) external_push(k, job, job->external->stage);
-		else if (is_over(k, job, now)) external_refuse(k, job, REASON_ISSUER_DEADLINE);
+		else if (is_over(k, job, now)) external_refuse(k, job, REASON_ISSUER_DEADLINE, BYTES_NONE);
 	}
-	metric_set(k->metrics, M_ISSUER_PENDING, count);
 }
 
 /* The keeper ends: clients may go elsewhere, what was asked for is resumed by the next keeper. */
@@ -243,9 +247,9 @@ static void let_go(struct keeper *k)
 		struct job *job = x->jobs[i];
 
 		if (job == NULL || job->external->out) continue;
-		if (job->external->stage == EXTERNAL_ASKED) front_refuse(job->peer, job->id, REASON_ISSUER_AWAY);
+		if (job->external->stage == EXTERNAL_ASKED) front_refuse(job, REASON_ISSUER_AWAY);
 		job->peer->dirty = true;
-		external_slot_give(x, job);
+		external_slot_give(k, job);
 		job_free(k, job);
 	}
 }
@@ -308,7 +312,7 @@ void external_failed(struct keeper *k, const struct wire_failed *m)
 	if (job == NULL || job->external->stage != EXTERNAL_ASKED) return;
 	log_event(k->log, LOG_WARN, "issuer_failed", F_STR("issuer", conf_text(k->conf, issuer_of(k, job)->name)),
 	          F_STR("name", job->external->name), F_BYTES("spiffe_id", job->issue.spiffe_id), F_BYTES("why", m->why));
-	external_refuse(k, job, wire_failure_reason((enum wire_failure)m->failure));
+	external_refuse(k, job, wire_failure_reason((enum wire_failure)m->failure), m->why);
 }
 
 /* ---- a new one ---- */
@@ -322,8 +326,8 @@ enum keeper_reason external_name(struct keeper *k, struct job *job)
 	if (RAND_bytes(random, sizeof(random)) != 1) return REASON_SIGNER;
 	bytes_hex(BYTES(random, sizeof(random)), hex);
 	(void)snprintf(e->name, sizeof(e->name), "%s%s", NAME_PREFIX, hex);
-	external_slot_give(k->external, job);
-	return external_slot_take(k->external, job) ? REASON_NONE : REASON_RATE;
+	external_slot_give(k, job);
+	return external_slot_take(k, job) ? REASON_NONE : REASON_RATE;
 }
 
 /* An issuer whose chain ends soon is asked for no more than that, if it is known and wanted. */

@@ -10,6 +10,7 @@
 #include "base/chan.h"
 #include "ca/inside.h"
 #include "ca/wire_courier.h"
+#include "storage/event.h"
 
 #define EXTERNAL_LIFETIME_MIN 600 /* seconds; certificates.k8s.io/v1 expirationSeconds */
 #define EXTERNAL_JOBS_MAX (JOBS_MAX - JOBS_MAX / 4) /* the rest is our own CA's, however many wait for others */
@@ -57,6 +58,9 @@ void external_turn(struct keeper *k);
 int external_wait_ms(const struct keeper *k); /* until external_turn() has something to do by itself; -1: never */
 void external_forget(struct keeper *k, struct peer *p); /* it is closed: its requests go on without it */
 struct err external_on_roots(void *self, struct chan_msg *msg); /* CONTROL_ISSUER_ROOTS */
+/* A root that was pinned on first use is pinned no more: durable, with its event, and told to all.  FAILED_PRECONDITION: none
+ * was. */
+struct err external_unpin(struct keeper *k, unsigned issuer, const struct store_event *ev);
 /* courier.c: what the courier says. */
 struct err courier_channel(struct peer *p, int fd);
 void external_hello(struct keeper *k, struct peer *courier);
@@ -73,6 +77,11 @@ void external_return(struct keeper *k, struct job *job);         /* to the main 
 /* The intent's value, read again. */
 struct external_intent { uint8_t version; int64_t deadline; uint32_t lifetime; struct bytes issue; };
 struct err external_intent_take(struct bytes in, struct external_intent *m);
+
+/* external_serving.c: does another signer sign the fronts' own certificates (tls.issuer)? */
+bool external_serves(const struct keeper *k);
+/* The wire_issue that such a CSR of a front becomes.  INVALID_ARGUMENT: it is none. */
+struct err external_serving(struct keeper *k, struct bytes csr, struct buf *out);
 
 /* external_csr.c: a CSR that another signer copies names from: those of the grant, and nothing else. */
 bool external_csr_fits(struct key_verifier *verifier, const struct wire_issue *m);

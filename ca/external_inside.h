@@ -27,14 +27,14 @@ struct external { /* the main thread's, but for what `lock` guards */
 };
 
 /* external.c: the table of ids; false: it is full.  A new job's part; NOT_FOUND: there is no such issuer. */
-bool external_slot_take(struct external *x, struct job *job);
-void external_slot_give(struct external *x, struct job *job);
+bool external_slot_take(struct keeper *k, struct job *job);
+void external_slot_give(struct keeper *k, struct job *job);
 struct err external_new(struct keeper *k, struct job *job);
-/* external_start.c: a named value, durable; the caller holds no batch. */
-struct err external_store(struct keeper *k, const char *name, struct bytes value);
+/* external_start.c: a named value, durable, and with it an event (NULL: none); the caller holds no batch. */
+struct err external_store(struct keeper *k, const char *name, struct bytes value, const struct store_event *ev);
 /* external_answer.c: what the courier said, or failed to say.  Main thread. */
 void external_push(struct keeper *k, struct job *job, enum external_stage stage);
-void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason);
+void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason, struct bytes why);
 void external_take(struct keeper *k, struct job *job, struct bytes pem);
 /* New roots: durable, then told to all; what fails here is tried again by external_turn(). */
 struct err external_use_roots(struct keeper *k);

@@ -18,11 +18,11 @@ static struct err resume(struct keeper *k, const struct store_intent *intent)
 	if (job == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests are left from before");
 	e = wire_issue_take(buf_view(&job->payload), &job->issue);
 	if (e.code == ERR_OK) e = external_new(k, job);
-	if (e.code == ERR_OK && !external_slot_take(x, job))
+	if (e.code == ERR_OK && !external_slot_take(k, job))
 		e = ERR(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests are left from before");
 	if (e.code == ERR_OK) e = key_sha256(job->issue.spki, job->record.key_hash);
 	if (e.code != ERR_OK) {
-		if (job->external != NULL) external_slot_give(x, job);
+		if (job->external != NULL) external_slot_give(k, job);
 		job_free(k, job);
 		return e;
 	}
@@ -53,24 +53,25 @@ static struct err resume_all(struct keeper *k, struct store_view *view)
 	return e.code == ERR_NOT_FOUND ? OK : e;
 }
 
-static struct err store_value(struct keeper *k, const char *name, struct bytes value)
+static struct err store_value(struct keeper *k, const char *name, struct bytes value, const struct store_event *ev)
 {
 	struct store_batch *batch;
 	struct err e;
 
 	TRY(store_batch_begin(k->store, &batch));
 	e = store_batch_put(batch, name, value);
+	if (e.code == ERR_OK && ev != NULL) e = store_batch_event(batch, ev);
 	if (e.code == ERR_OK) return store_batch_commit(batch);
 	store_batch_abort(batch);
 	return e;
 }
 
-struct err external_store(struct keeper *k, const char *name, struct bytes value)
+struct err external_store(struct keeper *k, const char *name, struct bytes value, const struct store_event *ev)
 {
 	struct err e;
 
 	pthread_mutex_lock(&k->writer);
-	e = store_value(k, name, value);
+	e = store_value(k, name, value, ev);
 	pthread_mutex_unlock(&k->writer);
 	return e;
 }
@@ -80,7 +81,7 @@ static struct err make_instance(struct keeper *k)
 	struct external *x = k->external;
 
 	if (RAND_bytes(x->instance, sizeof(x->instance)) != 1) FAIL(ERR_UNAVAILABLE, "keeper: no randomness");
-	return external_store(k, ISSUER_INSTANCE, BYTES(x->instance, sizeof(x->instance)));
+	return external_store(k, ISSUER_INSTANCE, BYTES(x->instance, sizeof(x->instance)), NULL);
 }
 
 static struct err read_store(struct keeper *k, bool *new_instance)

@@ -28,13 +28,14 @@ enum wire_front_type { /* front's channel */
 	FRONT_SERVING = 2, /* SPKI: a serving certificate please (names are the keeper's own configuration) */
 	FRONT_TOKEN = 3,   /* struct wire_token_ask: which SPIFFE ID is this join token bound to? */
 	FRONT_ISSUE = 4,   /* struct wire_issue */
+	FRONT_SERVING_CSR = 5, /* PKCS#10: the same as SERVING when another signer is to sign (tls.issuer); it holds tls.names */
 	/* keeper -> front */
 	KEEPER_ROOTS = 16,   /* sealed memfd: struct wire_roots; after HELLO and on every change */
 	KEEPER_SERVING = 17, /* struct wire_serving */
 	KEEPER_TOKEN = 18,   /* struct wire_token_state */
 	KEEPER_ISSUED = 19,  /* struct wire_issued */
 	KEEPER_ISSUED_CHAIN = 21, /* struct wire_issued_chain: by another issuer */
-	KEEPER_REFUSED = 20, /* struct wire_refused; id WIRE_ID_SERVING answers FRONT_SERVING */
+	KEEPER_REFUSED = 20, /* struct wire_refused; here and in ISSUED_CHAIN the id WIRE_ID_SERVING answers FRONT_SERVING... */
 };
 #define WIRE_ID_SERVING 0 /* so no FRONT_ISSUE has the id 0 */
 
@@ -48,7 +49,7 @@ enum keeper_reason {
 	REASON_ISSUER_AWAY, REASON_ISSUER_FORBIDDEN, REASON_ISSUER_ANSWER, REASON_ISSUER_ROOTS, REASON_COUNT
 };
 struct err keeper_reason_err(enum keeper_reason reason); /* UNKNOWN number: INTERNAL */
-/* Its metric (base/metrics.h), which names it too; not for REASON_NONE. */
+/* Its metric (base/metrics.h: enum metric_of), which names it too: metric_reason(); not for REASON_NONE. */
 unsigned keeper_reason_metric(enum keeper_reason reason);
 
 #define WIRE_ISSUE_LAST 1 /* flag: the front has no other request in hand: commit as soon as you can */
@@ -58,7 +59,7 @@ struct wire_peer { struct bytes serial, issuer; }; /* issuer: the key identifier
 struct wire_issue { /* FRONT_ISSUE */
 	uint64_t id;               /* front's own; unique among those in flight */
 	uint8_t flags;
-	uint8_t evidence;          /* enum store_evidence: JWT, MTLS, JOIN_TOKEN */
+	uint8_t evidence;          /* enum store_evidence: JWT, MTLS, JOIN_TOKEN; DAEMON in intents only, without a SPIFFE ID */
 	uint32_t lifetime;         /* seconds */
 	uint8_t evidence_hash[STORE_HASH_LEN]; /* SHA-256 of the token (a join token is spent with the record) or the peer's SPKI */
 	struct bytes spiffe_id, caller, rule, issuer, spki;
@@ -134,6 +135,8 @@ enum wire_admin_type {
 	ADMIN_ROOT_STATUS = 81,    /* struct wire_get, index 0; answer: list of struct wire_root_item */
 	ADMIN_EVENT_LIST = 82,     /* u64 id, cursor */
 	ADMIN_LIMITS = 83,         /* struct wire_get, index 0; answer: list of struct wire_limit */
+	ADMIN_ISSUERS = 84,        /* struct wire_get, index 0; answer: list of struct wire_issuer */
+	ADMIN_ISSUER_FORGET = 85,  /* struct wire_subject, kind 0: the roots that were pinned on first use */
 	KEEPER_ANSWER = 96,        /* u64 id, u8 enum err_code, reason text, then the answer of that request (if OK) */
 	KEEPER_ANSWER_MEMFD = 97,  /* the same with the answer in a sealed memfd (lists) */
 };

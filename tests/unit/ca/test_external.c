@@ -4,6 +4,7 @@
 #include "ca/wall_clock.h"
 #include "ca/step.h"
 #include "ca/wire_courier.h"
+#include "ca/wire_issuers.h"
 #include "ca/wire_root.h"
 #include "ca/world.h"
 #include "base/wire.h"
@@ -850,6 +851,315 @@ static void test_roots_that_could_not_be_stored_are_told_when_they_can(void **st
 	stand_close(&s);
 }
 
+/* ---- the fronts' own certificates by another signer ---- */
+
+#define SERVING ISSUERS "tls: { issuer: mesh, names: [signet.a.example, 127.0.0.1], lifetime: 1h }\n"
+#define NAMES "DNS:signet.a.example,IP:127.0.0.1"
+
+static void ask_serving(struct stand *s, uint16_t type, struct bytes what)
+{
+	MUST(chan_put(s->w.front.chan, type, what));
+	MUST(chan_flush(s->w.front.chan));
+}
+
+static void file_serving(struct stand *s)
+{
+	unsigned before = s->got.file;
+
+	new_key(s, NAMES, "");
+	ask_serving(s, FRONT_SERVING_CSR, buf_view(&s->csr));
+	HEARD(s, file, before + 1);
+}
+
+static void test_a_fronts_own_certificate_by_another_signer(void **state)
+{
+	static const char *const name[2] = { "critical," NAMES, "serverAuth" };
+	AUTO(buf) struct buf pem = { .max = 65536 }, m = { .max = 64 };
+	struct store_record r;
+	struct stand s;
+	struct bytes in;
+
+	(void)state;
+	stand_open_with(&s, true, SERVING);
+	file_serving(&s);
+	assert_int_equal(s.got.m.issuer, 0);
+	assert_int_equal(s.got.m.spiffe_id.len, 0);
+	assert_true(bytes_is(s.got.m.caller, "signet"));
+	assert_int_equal(s.got.m.lifetime, 3600);
+	assert_true(bytes_equal(s.got.m.csr, buf_view(&s.csr)));
+	signer_sign_for(&s.signer, s.got.m.csr, name, 3600, &pem);
+	say_signed(&s, s.got.m.id, buf_view(&pem));
+	EXPECT(&s.w.front, chain, 1);
+	assert_int_equal(s.w.front.got.id, WIRE_ID_SERVING);
+	assert_true(s.w.front.got.body_len > 0);
+	HEARD(&s, done, 1);
+	MUST(wire_get_put(&m, &(struct wire_get){ .id = 5, .index = s.w.front.got.index }));
+	assert_int_equal(admin_ask(&s.w, ADMIN_CERT_GET, &m), ERR_OK);
+	in = BYTES(s.w.admin.got.body, s.w.admin.got.body_len);
+	MUST(wire_record_take(&in, &r));
+	assert_int_equal(r.evidence, STORE_BY_DAEMON);
+	assert_true(bytes_is(r.issuer, "mesh"));
+	assert_int_equal(r.spiffe_id.len, 0);
+	stand_close(&s);
+}
+
+static void test_a_fronts_csr_must_hold_exactly_the_configured_names(void **state)
+{
+	static const char *const names[] = { "DNS:signet.a.example", "DNS:signet.a.example,IP:127.0.0.2", "DNS:b.example,IP:127.0.0.1",
+					     NAMES ",URI:" WORKLOAD, NAMES ",DNS:b.example", NAMES ",DNS:signet.a.example",
+					     "URI:" WORKLOAD, NULL };
+	struct stand s;
+
+	(void)state;
+	stand_open_with(&s, true, SERVING);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		new_key(&s, names[i], "");
+		ask_serving(&s, FRONT_SERVING_CSR, buf_view(&s.csr));
+		EXPECT(&s.w.front, refused, (unsigned)i + 1);
+		assert_int_equal(s.w.front.got.id, WIRE_ID_SERVING);
+		assert_int_equal(s.w.front.got.reason, REASON_CSR);
+	}
+	assert_int_equal(s.got.file, 0);
+	stand_close(&s);
+}
+
+static void test_a_serving_certificate_is_held_to_what_was_asked_for(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "critical,DNS:signet.a.example", "serverAuth" },         { "critical," NAMES ",DNS:b.example", "serverAuth" },
+		{ "critical," NAMES ",URI:" WORKLOAD, "serverAuth" },      { "critical,URI:" WORKLOAD, "serverAuth,clientAuth" },
+		{ "critical," NAMES, "clientAuth" },                       { "critical," NAMES, NULL },
+		{ NAMES, "serverAuth" }, /* no subject either */           { "critical,DNS:b.example,IP:127.0.0.1", "serverAuth" },
+	};
+	struct stand s;
+
+	(void)state;
+	stand_open_with(&s, true, SERVING);
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		AUTO(buf) struct buf pem = { .max = 65536 };
+
+		file_serving(&s);
+		signer_sign_for(&s.signer, s.got.m.csr, bad[i], 3600, &pem);
+		say_signed(&s, s.got.m.id, buf_view(&pem));
+		EXPECT(&s.w.front, refused, i + 1);
+		assert_int_equal(s.w.front.got.reason, REASON_ISSUER_ANSWER);
+		assert_int_equal(s.w.front.got.id, WIRE_ID_SERVING);
+	}
+	assert_int_equal(s.w.front.got.chain, 0);
+	stand_close(&s);
+}
+
+static void test_a_serving_certificate_that_a_dead_keeper_asked_for_is_recorded(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	stand_open_with(&s, true, SERVING);
+	file_serving(&s);
+	chan_free(s.courier);
+	stop(&s.w);
+	start(&s.w);
+	courier_open(&s);
+	assert_int_equal(s.got.file, 1);
+	assert_true(s.got.m.resume);
+	assert_int_equal(s.got.m.spiffe_id.len, 0);
+	sign_by(&s, &s.signer, "critical," NAMES, 3600);
+	HEARD(&s, done, 1);
+	assert_int_equal(s.w.front.got.chain + s.w.front.got.refused, 0);
+	stand_close(&s);
+}
+
+static void test_serving_certificates_are_asked_of_the_configured_issuer_only(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct wire_issue m;
+		unsigned frames;
+		struct err e;
+
+		stand_open_with(&s, true, i == 0 ? ISSUERS : SERVING);
+		new_key(&s, NAMES, "");
+		m = wanted(&s, 7);
+		m.evidence = STORE_BY_DAEMON; /* which only the keeper itself may say */
+		m.spiffe_id = BYTES_NONE;
+		if (i == 0) ask_serving(&s, FRONT_SERVING_CSR, buf_view(&s.csr));
+		else if (i == 1) ask_serving(&s, FRONT_SERVING, buf_view(&s.spki));
+		else if (i == 2) ask_serving(&s, FRONT_SERVING_CSR, TEXT("no request"));
+		else ask(&s.w.front, &m);
+		do {
+			e = chan_receive(s.w.front.chan, 64, &frames);
+			usleep(200);
+		} while (e.code == ERR_OK);
+		assert_int_equal(e.code, ERR_UNAVAILABLE); /* the keeper has closed it */
+		assert_int_equal(s.got.file, 0);
+		stand_close(&s);
+	}
+}
+
+/* ---- what admin is told ---- */
+
+/* The answer is borrowed until the next question. */
+static struct wire_issuer told(struct stand *s, const char *name)
+{
+	AUTO(buf) struct buf m = { .max = 64 };
+	struct wire_issuer i;
+	struct wire_list list;
+
+	MUST(wire_get_put(&m, &(struct wire_get){ .id = 5 }));
+	assert_int_equal(admin_ask(&s->w, ADMIN_ISSUERS, &m), ERR_OK);
+	MUST(wire_list_take(BYTES(s->w.admin.got.body, s->w.admin.got.body_len), &list));
+	while (list.items.len > 0) {
+		MUST(wire_issuer_take(&list.items, &i));
+		if (bytes_is(i.name, name)) return i;
+	}
+	fail_msg("nothing is told of %s", name);
+	return i;
+}
+
+static uint64_t refused_for(const struct wire_issuer *i, enum keeper_reason reason)
+{
+	struct bytes in = i->refused;
+	uint64_t n = 0;
+
+	for (unsigned at = REASON_NONE + 1; at <= reason; at++) MUST(wire_u64(&in, &n));
+	return n;
+}
+
+static uint8_t forget(struct stand *s, const char *name)
+{
+	AUTO(buf) struct buf m = { .max = 256 };
+
+	MUST(wire_subject_put(&m, &(struct wire_subject){ .id = 9, .subject = bytes_str(name), .by = TEXT("uid:7") }));
+	return admin_ask(&s->w, ADMIN_ISSUER_FORGET, &m);
+}
+
+static void test_what_became_of_requests_is_told_of_each_issuer(void **state)
+{
+	int64_t begun = clock_wall();
+	struct wire_issuer_root root;
+	struct wire_issuer i;
+	struct wire_issue m;
+	struct stand s;
+	struct bytes roots;
+	uint8_t hash[32];
+	AUTO(buf) struct buf der = { .max = 8192 };
+
+	(void)state;
+	stand_open(&s, true);
+	i = told(&s, "mesh");
+	assert_int_equal(i.pending + i.issued, 0);
+	assert_int_equal(i.last_issued + i.last_refused, 0);
+	assert_int_equal(i.from, WIRE_ROOTS_FILE);
+	roots = i.roots;
+	MUST(wire_issuer_root_take(&roots, &root));
+	assert_int_equal(roots.len, 0);
+	MUST(key_sha256(root.cert, hash));
+	assert_memory_equal(hash, root.id, sizeof(hash));
+	assert_int_equal(i.last_reason, REASON_NONE);
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_NONE);
+	assert_int_equal(told(&s, "default").from, WIRE_ROOTS_OWN);
+	assert_true(told(&s, "default").roots.len > 0);
+	assert_null(memmem(told(&s, "default").roots.data, told(&s, "default").roots.len, hash, sizeof(hash)));
+	m = wanted(&s, 7);
+	file(&s, &m);
+	assert_int_equal(told(&s, "mesh").pending, 1);
+	assert_int_equal(told(&s, "clamped").pending, 0);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	HEARD(&s, done, 1);
+	file(&s, &m);
+	say_failed(&s, s.got.m.id, FAILURE_DENIED);
+	EXPECT(&s.w.front, refused, 1);
+	HEARD(&s, done, 2);
+	m.csr = TEXT("x");
+	ask(&s.w.front, &m);
+	EXPECT(&s.w.front, refused, 2);
+	i = told(&s, "mesh");
+	assert_int_equal(i.pending, 0);
+	assert_int_equal(i.issued, 1);
+	assert_int_equal(refused_for(&i, REASON_ISSUER_DENIED), 1);
+	assert_int_equal(refused_for(&i, REASON_CSR), 1);
+	assert_int_equal(refused_for(&i, REASON_ISSUER_FAILED), 0);
+	assert_true(i.last_issued >= begun && i.last_refused >= begun);
+	assert_int_equal(i.last_reason, REASON_CSR);
+	assert_int_equal(i.last_why.len, 0);
+	m = wanted(&s, 8);
+	file(&s, &m);
+	say_failed(&s, s.got.m.id, FAILURE_FORBIDDEN);
+	EXPECT(&s.w.front, refused, 3);
+	i = told(&s, "mesh");
+	assert_int_equal(i.last_reason, REASON_ISSUER_FORBIDDEN);
+	assert_true(bytes_is(i.last_why, "because"));
+	m = request(&s.w, 9);
+	issue_ok(&s.w, &m);
+	i = told(&s, "default");
+	assert_int_equal(i.issued, 1); /* without those of others */
+	assert_int_equal(refused_for(&i, REASON_CSR) + refused_for(&i, REASON_ISSUER_DENIED), 0);
+	assert_int_equal(told(&s, "clamped").issued, 0);
+	stand_close(&s);
+}
+
+static void pin_by(struct stand *s, const struct signer *by, const struct wire_issue *m)
+{
+	unsigned before = s->w.front.got.chain, done = s->got.done;
+	AUTO(buf) struct buf pem = { .max = 65536 };
+
+	file(s, m);
+	signer_sign(by, s->got.m.csr, "critical,URI:" WORKLOAD, 3600, &pem);
+	put_pem(&pem, by->root);
+	say_signed(s, s->got.m.id, buf_view(&pem));
+	EXPECT(&s->w.front, chain, before + 1);
+	HEARD(s, done, done + 1);
+}
+
+static void test_a_pinned_root_can_be_forgotten_for_good(void **state)
+{
+	AUTO(buf) struct buf pem = { .max = 65536 }, m = { .max = 64 };
+	struct signer other = signer_make("other");
+	struct store_event ev;
+	struct wire_list list;
+	struct wire_issue want;
+	struct stand s;
+
+	(void)state;
+	stand_open(&s, true);
+	assert_int_equal(forget(&s, "nobody"), ERR_NOT_FOUND);
+	assert_int_equal(forget(&s, "default"), ERR_NOT_FOUND);
+	assert_int_equal(forget(&s, "mesh"), ERR_FAILED_PRECONDITION); /* from a file */
+	assert_int_equal(forget(&s, "first"), ERR_FAILED_PRECONDITION); /* none yet */
+	want = wanted(&s, 7);
+	want.issuer = TEXT("first");
+	pin_by(&s, &other, &want);
+	EXPECT(&s.w.front, roots, 4);
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_PINNED);
+	put_pem(&pem, other.root);
+	assert_int_equal(forget(&s, "first"), ERR_OK);
+	EXPECT(&s.w.front, roots, 5);
+	assert_null(memmem(s.w.front.got.body, s.w.front.got.body_len, pem.data, pem.len));
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_NONE);
+	assert_int_equal(forget(&s, "first"), ERR_FAILED_PRECONDITION);
+	MUST(wire_cursor_put(&m, &(struct wire_cursor){ .id = 2, .limit = 10 }));
+	assert_int_equal(admin_ask(&s.w, ADMIN_EVENT_LIST, &m), ERR_OK);
+	MUST(wire_list_take(BYTES(s.w.admin.got.body, s.w.admin.got.body_len), &list));
+	MUST(wire_event_take(&list.items, &ev)); /* newest first */
+	assert_string_equal(ev.what, "issuer_root_forgotten");
+	assert_string_equal(ev.subject, "first");
+	assert_string_equal(ev.by, "uid:7");
+	/* also after a restart */
+	chan_free(s.courier);
+	stop(&s.w);
+	start(&s.w);
+	courier_open(&s);
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_NONE);
+	assert_int_equal(told(&s, "mesh").from, WIRE_ROOTS_FILE);
+	pin_by(&s, &s.signer, &want); /* another is pinned then */
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_PINNED);
+	signer_free(&other);
+	stand_close(&s);
+}
+
 static void test_the_roots_of_all_issuers_are_published_and_counted(void **state)
 {
 	AUTO(buf) struct buf pem = { .max = 65536 };
@@ -1010,6 +1320,13 @@ int main(void)
 		cmocka_unit_test(test_only_the_root_that_it_leads_to_is_pinned),
 		cmocka_unit_test(test_a_root_that_could_not_be_stored_is_not_used_before_it_is),
 		cmocka_unit_test(test_roots_that_could_not_be_stored_are_told_when_they_can),
+		cmocka_unit_test(test_a_fronts_own_certificate_by_another_signer),
+		cmocka_unit_test(test_a_fronts_csr_must_hold_exactly_the_configured_names),
+		cmocka_unit_test(test_a_serving_certificate_is_held_to_what_was_asked_for),
+		cmocka_unit_test(test_a_serving_certificate_that_a_dead_keeper_asked_for_is_recorded),
+		cmocka_unit_test(test_serving_certificates_are_asked_of_the_configured_issuer_only),
+		cmocka_unit_test(test_what_became_of_requests_is_told_of_each_issuer),
+		cmocka_unit_test(test_a_pinned_root_can_be_forgotten_for_good),
 		cmocka_unit_test(test_the_roots_of_all_issuers_are_published_and_counted),
 		cmocka_unit_test(test_a_deadline_that_the_courier_forgets_is_kept),
 		cmocka_unit_test(test_a_root_set_changes_between_two_answers),

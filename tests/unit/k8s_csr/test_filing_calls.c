@@ -89,6 +89,32 @@ static void test_what_is_filed(void **state)
 	world_end(&w);
 }
 
+/* Signet's own serving certificate: no client's. */
+static void test_a_servers_certificate_is_for_servers_only(void **state)
+{
+	struct wire_file m;
+	struct world w;
+	const json_t *usages;
+	json_t *body;
+
+	(void)state;
+	world_begin(&w);
+	m = order(7, NAME);
+	m.spiffe_id = BYTES_NONE;
+	m.caller = bytes_str("signet");
+	assert_int_equal(filings_file(w.filings, &m).code, ERR_OK);
+	body = body_of("POST", PATH, "application/json");
+	assert_string_equal(at(body, "metadata|annotations|signet.dev/spiffe-id"), "(none)");
+	assert_string_equal(at(body, "metadata|annotations|signet.dev/caller"), "signet");
+	assert_string_equal(at(body, CERT_MANAGER), "3600s");
+	usages = json_object_get(json_object_get(body, "spec"), "usages");
+	assert_int_equal(json_array_size(usages), 2);
+	assert_string_equal(json_string_value(json_array_get(usages, 0)), "digital signature");
+	assert_string_equal(json_string_value(json_array_get(usages, 1)), "server auth");
+	json_decref(body);
+	world_end(&w);
+}
+
 /* SEQUENCE { SEQUENCE { 0, {}, SEQUENCE { SEQUENCE { rsaEncryption }}}}: what is looked at of a request with an RSA key. */
 static const uint8_t rsa_csr[] = { 0x30, 0x16, 0x30, 0x14, 0x02, 0x01, 0x00, 0x30, 0x00, 0x30, 0x0d, 0x30, 0x0b,
 	                           0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01 };
@@ -285,7 +311,7 @@ static void test_a_thousand_at_once(void **state)
 	world_begin(&w);
 	file_many(0, 1000);
 	assert_int_equal(requests(), AT_ONCE);
-	assert_int_equal(w.metrics.value[M_CSR_PENDING], 1000);
+	assert_int_equal(filings_count(w.filings), 1000);
 	for (unsigned i = 0; i < 1000; i += 2) {
 		struct look look = looks[2]; /* ISSUED */
 		char name[32], uid[32];
@@ -303,9 +329,7 @@ static void test_a_thousand_at_once(void **state)
 	}
 	assert_int_equal(w.answers, 500);
 	assert_int_equal(filings_count(w.filings), 1000); /* 500 are to be deleted */
-	assert_int_equal(w.metrics.value[M_CSR_PENDING], 500);
-	assert_int_equal(w.metrics.value[M_CSR_FILED], 500);
-	assert_int_equal(w.metrics.value[M_CSR_SIGNED], 500);
+	assert_int_equal(metric_get_of(&w.metrics, MO_FILED, 0), 500);
 	world_end(&w); /* the others are dropped without an answer */
 	assert_int_equal(w.answers, 500);
 }
@@ -403,7 +427,6 @@ static void test_many_deadlines_at_once(void **state)
 	run_until(50);
 	assert_int_equal(filings_count(w.filings), 50);
 	assert_int_equal(requests(), AT_ONCE);
-	assert_int_equal(w.metrics.value[M_CSR_FAILED], 50);
 	world_end(&w);
 }
 
@@ -594,7 +617,7 @@ static void test_why_is_the_servers_own_word(void **state)
 
 static void test_steps_are_measured(void **state)
 {
-	static const enum histogram all[] = { H_CSR, H_CSR_CREATE, H_CSR_APPROVE, H_CSR_SIGN };
+	static const enum histogram_of all[] = { HO_CSR, HO_CSR_CREATE, HO_CSR_APPROVE, HO_CSR_SIGN };
 
 	(void)state;
 	for (unsigned resumed = 0; resumed < 2; resumed++) { /* what was resumed began in another life */
@@ -612,11 +635,11 @@ static void test_steps_are_measured(void **state)
 		AUTO(json) json_t *issued = object_of("ISSUED");
 		w.informer->o.seen(w.informer->o.ctx, issued);
 		assert_string_equal(w.said, "signed PEM");
-		assert_int_equal(w.metrics.value[M_CSR_FILED], 1 - resumed);
+		assert_int_equal(metric_get_of(&w.metrics, MO_FILED, 0), 1 - resumed);
 		for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 			uint64_t n = 0;
 
-			for (size_t b = 0; b < HISTOGRAM_BUCKETS; b++) n += w.metrics.histogram[all[i]].bucket[b];
+			for (size_t b = 0; b < HISTOGRAM_BUCKETS; b++) n += w.metrics.histogram_of[all[i]][0].bucket[b];
 			assert_int_equal(n, 1 - resumed);
 		}
 		world_end(&w);
@@ -627,6 +650,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_filed),
+		cmocka_unit_test(test_a_servers_certificate_is_for_servers_only),
 		cmocka_unit_test(test_what_is_filed_depends_on_the_order),
 		cmocka_unit_test(test_what_cannot_be_filed),
 		cmocka_unit_test(test_approval),
