@@ -135,7 +135,7 @@ clean:
 	rm -rf build
 
 # ---- what people call ----
-.PHONY: help setup demo test integration check lint interop bench fuzz install
+.PHONY: help setup demo test integration check lint interop bench fuzz install reproducible sbom deb deb-check
 help:
 	@echo 'make demo      set up, build, start a CA, ask for a certificate, verify it (fresh Debian 12; root or sudo)'
 	@echo 'make test      set up and pass every test that needs Debian packages only'
@@ -146,6 +146,9 @@ help:
 	@echo 'make bench     measure, print a table beside the floor of this machine'
 	@echo 'make fuzz TIME=60   every fuzz target for so many seconds; ENGINE=afl for AFL++ instead of libFuzzer'
 	@echo 'make install   into DESTDIR, PREFIX=$(PREFIX)'
+	@echo 'make deb       a Debian package into build/deb; make deb-check installs, upgrades and purges it in a root of its own (as root)'
+	@echo 'make sbom      what the programs are made of, as SPDX, into build/signet.spdx.json'
+	@echo 'make reproducible   build again elsewhere, and compare'
 
 demo:
 	@tools/demo
@@ -181,3 +184,14 @@ build/fuzz/bin/% build/afl/bin/%: $(SRC) $(LIB) # SRC=FOLDER/fuzz_NAME.c (tools/
 
 install: all
 	tools/install $(B) "$(DESTDIR)" "$(PREFIX)"
+reproducible: all
+	@tools/reproducible $(B)
+sbom: all
+	@tools/sbom $(B) build/signet.spdx.json
+deb:
+	@tools/setup build deb
+	@$(MAKE) --no-print-directory -s all
+	@tools/deb $(B)
+deb-check: deb
+	@tools/setup build test
+	@tests/deb/run $(B)

@@ -259,7 +259,6 @@ static const struct call monitor_calls[] = {
 	ANY_("capget", "the same"),
 	ANY_("capset", "the same"),
 	ANY_("prlimit64", "the same"),
-	ANY_("setrlimit", "the same"),
 	ANY_("landlock_create_ruleset", "the same"),
 	ANY_("landlock_add_rule", "the same"),
 	ANY_("landlock_restrict_self", "the same"),
