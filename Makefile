@@ -14,8 +14,12 @@ VERSION := $(shell cat VERSION 2>/dev/null || echo 0)
 CC      := $(or $(if $(filter clang fuzz,$(VARIANT)),clang),$(if $(filter afl,$(VARIANT)),afl-clang-fast),gcc)
 CPPFLAGS += -D_GNU_SOURCE -DSIGNET_VERSION='"$(VERSION)"' -I. -I$(B)/gen -Ibuild/gen
 WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
-CFLAGS  += -std=gnu2x -O2 -g -MMD -MP -pthread $(WARN) -fno-omit-frame-pointer -fstack-protector-strong -fPIE
-LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now -Wl,--gc-sections
+# What the processor can check of control flow; docs/hardening.md says what Debian 12 makes of it.
+CONTROL := $(or $(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full),$(if $(filter aarch64,$(shell uname -m)),-mbranch-protection=standard))
+# The path of the tree is nowhere in the result: make reproducible
+CFLAGS  += -std=gnu2x -O2 -g -MMD -MP -pthread $(WARN) -fno-omit-frame-pointer -fstack-protector-strong -fPIE \
+	$(CONTROL) -ffile-prefix-map=$(CURDIR)=.
+LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,-z,text -Wl,--gc-sections
 ifneq ($(filter points san,$(VARIANT)),) # san as well: the same tests run there
 CPPFLAGS += -DSIGNET_TEST_POINTS
 endif
@@ -28,7 +32,7 @@ else ifeq ($(VARIANT),fuzz)
 CFLAGS  += -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -DSIGNET_SANITIZED
 LDFLAGS += -fsanitize=address,undefined
 else
-CFLAGS  += -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections -fstack-clash-protection
+CFLAGS  += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -ffunction-sections -fdata-sections -fstack-clash-protection
 endif
 
 # ---- generated sources: protobuf-c, seccomp filters ----
@@ -131,7 +135,7 @@ clean:
 	rm -rf build
 
 # ---- what people call ----
-.PHONY: help setup demo test integration check lint interop bench fuzz install
+.PHONY: help setup demo test integration check lint interop bench fuzz install reproducible sbom deb deb-check
 help:
 	@echo 'make demo      set up, build, start a CA, ask for a certificate, verify it (fresh Debian 12; root or sudo)'
 	@echo 'make test      set up and pass every test that needs Debian packages only'
@@ -142,6 +146,9 @@ help:
 	@echo 'make bench     measure, print a table beside the floor of this machine'
 	@echo 'make fuzz TIME=60   every fuzz target for so many seconds; ENGINE=afl for AFL++ instead of libFuzzer'
 	@echo 'make install   into DESTDIR, PREFIX=$(PREFIX)'
+	@echo 'make deb       a Debian package into build/deb; make deb-check installs, upgrades and purges it in a root of its own (as root)'
+	@echo 'make sbom      what the programs are made of, as SPDX, into build/signet.spdx.json'
+	@echo 'make reproducible   build again elsewhere, and compare'
 
 demo:
 	@tools/demo
@@ -177,3 +184,14 @@ build/fuzz/bin/% build/afl/bin/%: $(SRC) $(LIB) # SRC=FOLDER/fuzz_NAME.c (tools/
 
 install: all
 	tools/install $(B) "$(DESTDIR)" "$(PREFIX)"
+reproducible: all
+	@tools/reproducible $(B)
+sbom: all
+	@tools/sbom $(B) build/signet.spdx.json
+deb:
+	@tools/setup build deb
+	@$(MAKE) --no-print-directory -s all
+	@tools/deb $(B)
+deb-check: deb
+	@tools/setup build test
+	@tests/deb/run $(B)

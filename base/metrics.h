@@ -14,8 +14,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 /* X(symbol, kind, Prometheus name, labels, help).  Istio's names where it has one (istio.md 7). */
 #define METRICS(X)                                                                                                     \
 	X(CSR, COUNTER, "citadel_server_csr_count", "", "Requests for a certificate received.")                         \
-	X(AUTH_FAILURE, COUNTER, "citadel_server_authentication_failure_count", "",                                     \
-	  "Requests whose caller was not authenticated.")                                                               \
+	X(AUTH_FAILURE, COUNTER, "citadel_server_authentication_failure_count", "", "Requests whose caller is unknown.") \
 	X(CSR_PARSING_ERR, COUNTER, "citadel_server_csr_parsing_err_count", "", "Requests whose CSR was refused.")      \
 	X(ID_EXTRACTION_ERR, COUNTER, "citadel_server_id_extraction_err_count", "",                                     \
 	  "Always 0, as Istio's own; for its dashboards.")                                                              \

@@ -2,7 +2,8 @@
  *
  * Whatever is not here kills the process (SIGSYS).  Read by tools/seccomp_gen.c at build time only.  A rule may bound one
  * argument, (value & mask) == want, and a second one.  The monitor's list holds its children's too, because a filter
- * is inherited over execve() and the monitor starts them again later. */
+ * is inherited over execve() and the monitor starts them again later.  What is really called, on x86-64, tools/seccomp-seen
+ * tells (docs/hardening.md). */
 #ifndef SIGNET_TOOLS_SECCOMP_LISTS_H
 #define SIGNET_TOOLS_SECCOMP_LISTS_H
 
@@ -102,14 +103,12 @@ static const struct call core_calls[] = {
 static const struct call thread_calls[] = {
 	IS_("clone", 0, THREAD_FLAGS, "a thread; any other flags are a process, which may not be"),
 	ANY_("set_robust_list", "a thread's start"),
-	ANY_("set_tid_address", "a thread's start"),
 	ANY_("rseq", "a thread's start"),
 };
 
 /* Serving peers on sockets that were given: there is no socket(), bind() or connect() here. */
 static const struct call serve_calls[] = {
 	ANY_("accept4", "new connections"),
-	ANY_("accept", "new connections (libmicrohttpd)"),
 	ANY_("getsockname", "libmicrohttpd"),
 	ANY_("getpeername", "the peer's address, for the log"),
 	ANY_("getsockopt", "peer credentials, errors"),
@@ -135,38 +134,16 @@ static const struct call serve_calls[] = {
 
 static const struct call keeper_calls[] = {
 	ANY_("openat", "LMDB, below data_dir only (Landlock)"),
-	ANY_("open", "the same, where glibc still uses it"),
-	ANY_("stat", "the same"),
-	ANY_("lstat", "the same"),
 	ANY_("newfstatat", "files below data_dir"),
-	ANY_("statx", "the same"),
-	ANY_("access", "the same"),
-	ANY_("faccessat", "the same"),
-	ANY_("mkdir", "directories below data_dir"),
-	ANY_("mkdirat", "the same"),
-	ANY_("rename", "a file replaced in one step"),
-	ANY_("renameat", "the same"),
-	ANY_("renameat2", "the same"),
 	ANY_("unlink", "an index that is rebuilt"),
-	ANY_("unlinkat", "the same"),
-	ANY_("rmdir", "the same"),
-	ANY_("getdents64", "what is in data_dir"),
 	ANY_("lseek", "files"),
 	ANY_("pread64", "LMDB"),
-	ANY_("preadv", "LMDB"),
-	ANY_("readv", "LMDB"),
 	ANY_("pwrite64", "LMDB"),
-	ANY_("pwritev", "LMDB"),
 	ANY_("fdatasync", "nothing leaves before it is durable"),
-	ANY_("fsync", "the same, for directories"),
-	ANY_("msync", "LMDB"),
+	ANY_("fsync", "the same, where it is new"),
 	ANY_("ftruncate", "LMDB's map; memfds"),
-	ANY_("fallocate", "LMDB's map"),
-	ANY_("fchmod", "files of mode 0600"),
+	ANY_("fstatfs", "LMDB: does fdatasync() of this kernel and file system do what it should?"),
 	ANY_("flock", "one daemon per directory"),
-	ANY_("fstatfs", "is the disk full?"),
-	ANY_("statfs", "the same"),
-	ANY_("dup", "a directory read twice"),
 	IS_("fcntl", 1, F_SETLK, "LMDB's lock file"),
 	IS_("fcntl", 1, F_SETLKW, "the same"),
 	IS_("fcntl", 1, F_GETLK, "the same"),
@@ -174,9 +151,6 @@ static const struct call keeper_calls[] = {
 	IS_("fcntl", 1, F_ADD_SEALS, "roots and lists travel as sealed memfds"),
 	ANY_("memfd_create", "the same"),
 	ANY_("eventfd2", "signer threads wake the loop"),
-	ANY_("pipe2", "the same"),
-	ANY_("mlock", "OpenSSL's secure heap"),
-	ANY_("getsockopt", "channels"),
 	ANY_("shutdown", "a peer that broke its table"),
 };
 
@@ -205,7 +179,6 @@ static const struct call courier_calls[] = {
 	OPTION_(IPPROTO_IPV6, IPV6_RECVERR, "the same"),
 	ANY_("recvfrom", "bytes from a server"),
 	IF_("sendto", 3, MSG_FASTOPEN, 0, "bytes to a server; never MSG_FASTOPEN (see sendmsg)"),
-	ANY_("shutdown", "end of a connection"),
 	ANY_("epoll_create1", "libuv"),
 	ANY_("epoll_ctl", "libuv"),
 	ANY_("epoll_wait", "libuv"),
@@ -216,30 +189,25 @@ static const struct call courier_calls[] = {
 	IS_("ioctl", 1, FIONREAD, "glibc: how large is the name server's answer?"),
 	ANY_("openat", "credentials, resolv.conf and hosts; no writing (Landlock)"),
 	ANY_("newfstatat", "the same"),
-	ANY_("statx", "the same"),
 	ANY_("lseek", "the same"),
 	ANY_("pread64", "the same"),
 	ANY_("readlink", "the same"),
 	ANY_("access", "the same"),
 	IS_("fcntl", 1, F_ADD_SEALS, "keys of issuers travel as sealed memfds"),
 	ANY_("memfd_create", "the same"),
-	ANY_("mlock", "OpenSSL's secure heap"),
 };
 
 /* Starting a program: what the dynamic loader and a child's own setup do before the child's stricter sandbox. */
 static const struct call monitor_calls[] = {
 	IS_("clone", 0, FORK_FLAGS, "a child that died is started again"),
-	ANY_("execve", "the same"),
 	ANY_("execveat", "the same"),
 	ANY_("wait4", "how a child ended"),
-	ANY_("waitid", "the same"),
 	ANY_("kill", "a child that does not stop"),
 	ANY_("socketpair", "channels of a new child"),
 	OPTION_(SOL_SOCKET, SO_SNDBUF, "the same"),
 	ANY_("memfd_create", "files read again on reload"),
 	IS_("fcntl", 1, F_ADD_SEALS, "the same"),
 	ANY_("dup3", "a child's descriptors"),
-	ANY_("dup2", "the same"),
 	ANY_("close_range", "nothing else reaches a child"),
 	ANY_("unlinkat", "the admin socket at the end"),
 	ANY_("openat", "the loader; files read again; no writing (Landlock)"),
@@ -253,21 +221,16 @@ static const struct call monitor_calls[] = {
 	ANY_("set_tid_address", "the loader"),
 	ANY_("set_robust_list", "the loader"),
 	ANY_("rseq", "the loader"),
-	ANY_("readlink", "the loader ($ORIGIN)"),
-	ANY_("readlinkat", "the same"),
+	ANY_("readlink", "realpath() of what a courier reads, before its sandbox"),
 	ANY_("getppid", "a child looks whether its monitor still is"),
 	ANY_("prctl", "a child's sandbox"),
-	ANY_("capget", "the same"),
 	ANY_("capset", "the same"),
 	ANY_("prlimit64", "the same"),
-	ANY_("setrlimit", "the same"),
 	ANY_("landlock_create_ruleset", "the same"),
 	ANY_("landlock_add_rule", "the same"),
 	ANY_("landlock_restrict_self", "the same"),
 	ANY_("seccomp", "the same"),
-	ANY_("mlock", "OpenSSL's secure heap"),
-	ANY_("mlock2", "the same"),
-	ANY_("getdents64", "how many cores (glibc)"),
+	ANY_("mlock2", "OpenSSL's secure heap in a child, before its sandbox"),
 };
 
 #define GROUP(table) { table, sizeof(table) / sizeof((table)[0]) }
