@@ -11,15 +11,23 @@
 
 static const struct metric_info infos[METRIC_COUNT] = {
 #define X(symbol, k, n, l, h) [M_##symbol] = { .name = (n), .labels = (l), .help = (h), .kind = METRIC_##k },
-	METRICS(X)
+	METRICS(X) METRICS_SELF(X)
 #undef X
 };
+#define STEP_US 10   /* of it, what does not wait */
 #define FAST_US 100  /* Signet's own work */
 #define SLOW_US 5000 /* other servers': up to 20 s */
 static const struct { const char *name, *help; int64_t first_us;
 } histograms[HISTOGRAM_COUNT] = {
 	[H_REQUEST] = { "signet_request_seconds", "Time from the request's last byte to its answer.", FAST_US },
 	[H_KEEPER] = { "signet_keeper_seconds", "Time that the keeper took, from asking to the durable answer.", FAST_US },
+	[H_AUTHENTICATE] = { "signet_authenticate_seconds", "Time to find out who asks, asking others included.", STEP_US },
+	[H_DECIDE] = { "signet_decide_seconds", "Time for policy, and for the proof that the key is the client's.", STEP_US },
+	[H_SAME_NODE] = { "signet_same_node_seconds", "Time to find out whether a proxy may speak for a pod.", STEP_US },
+	[H_ANSWER] = { "signet_answer_seconds", "Time from the keeper's answer until the client's is handed over.", STEP_US },
+	[H_SIGN] = { "signet_sign_seconds", "Time for a signature by the CA's key.", STEP_US },
+	[H_QUEUE] = { "signet_store_queue_seconds", "Time that what is signed waits for a transaction.", FAST_US },
+	[H_COMMIT] = { "signet_store_commit_seconds", "Time for a transaction, until it is durable.", FAST_US },
 	[H_CSR] = { "signet_csr_seconds", "Time from asking another signer to its certificate.", SLOW_US },
 	[H_CSR_CREATE] = { "signet_csr_create_seconds", "Time to file a request at an API server.", SLOW_US },
 	[H_CSR_APPROVE] = { "signet_csr_approve_seconds", "Time to approve a request that was filed.", SLOW_US },
@@ -94,7 +102,7 @@ static struct err render_histogram(struct metrics *const *pages, size_t count, e
 		for (size_t i = 0; i < count; i++)
 			seen += atomic_load_explicit(&pages[i]->histogram[h].bucket[b], memory_order_relaxed);
 		if (b < HISTOGRAM_BUCKETS - 1)
-			TRY(buf_printf(out, "%s_bucket{le=\"%.4f\"} %llu\n", histograms[h].name, bound, (unsigned long long)seen));
+			TRY(buf_printf(out, "%s_bucket{le=\"%.6g\"} %llu\n", histograms[h].name, bound, (unsigned long long)seen));
 		else TRY(buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n", histograms[h].name, (unsigned long long)seen));
 	}
 	for (size_t i = 0; i < count; i++)

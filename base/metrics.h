@@ -6,7 +6,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
+#include "base/log.h"
+#include "base/metrics_self.h"
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 
@@ -97,19 +98,22 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 
 enum metric {
 #define X(symbol, kind, name, labels, help) M_##symbol,
-	METRICS(X)
+	METRICS(X) METRICS_SELF(X)
 #undef X
 	METRIC_COUNT
 };
 
 enum histogram {
 	H_REQUEST, H_KEEPER, /* a whole request; keeper's share, in the front */
+	H_AUTHENTICATE, H_DECIDE, H_SAME_NODE, H_ANSWER, /* its other steps there */
+	H_SIGN, H_QUEUE, H_COMMIT, /* in the keeper: a signature, waiting for a transaction, that */
 	H_CSR, H_CSR_CREATE, H_CSR_APPROVE, H_CSR_SIGN, /* a request to another signer and its steps, in the courier */
 	HISTOGRAM_COUNT
 };
-#define HISTOGRAM_BUCKETS 14 /* upper bounds doubling, from 100 us or (H_CSR) 5 ms; the last is +Inf */
+#define HISTOGRAM_BUCKETS 14 /* upper bounds doubling, from 10 us, 100 us or (H_CSR) 5 ms; the last is +Inf */
 
 struct metrics {
+	struct log_shared log;
 	_Atomic uint64_t value[METRIC_COUNT];
 	struct {
 		_Atomic uint64_t bucket[HISTOGRAM_BUCKETS];

@@ -10,7 +10,7 @@
 
 static void log_refused(const struct keeper *k, const struct job *job, const char *what)
 {
-	log_event(k->log, LOG_ERROR, "issuer_answer_refused",
+	log_event(k->log, LOG_ERROR, "issuer_answer_refused", F_BYTES("request_id", job->issue.request_id),
 	          F_STR("issuer", conf_text(k->conf, k->conf->csr_issuers[job->external->issuer].name)),
 	          F_STR("name", job->external->name), F_BYTES("spiffe_id", job->issue.spiffe_id), F_STR("what", what));
 }
@@ -33,6 +33,7 @@ static struct err use_roots(struct keeper *k)
 {
 	AUTO(buf) struct buf saved = { .max = STORE_VALUE_MAX };
 
+	metric_set(k->metrics, M_ISSUER_ROOT_EXPIRY, (uint64_t)issuer_roots_end(k->external->roots));
 	TRY(issuer_roots_save(k->external->roots, &saved));
 	TRY(external_store(k, ISSUER_ROOTS, buf_view(&saved)));
 	return takeover_publish(k);
@@ -106,6 +107,7 @@ static struct err fill_record(struct keeper *k, struct job *job, const struct si
 	r->caller = job->issue.caller;
 	r->rule = job->issue.rule;
 	r->issuer = job->issue.issuer;
+	r->request_id = job->issue.request_id;
 	r->evidence = (enum store_evidence)job->issue.evidence;
 	memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
 	r->root_seq = roots_seq(k->roots);
@@ -131,11 +133,24 @@ static bool ask_again(struct keeper *k, struct job *job, int64_t chain_end)
 	return true;
 }
 
+static void note_chain_end(struct keeper *k, unsigned issuer, int64_t end)
+{
+	int64_t first = end;
+
+	k->external->chain_end[issuer] = end;
+	for (unsigned i = 0; i < k->conf->csr_issuer_count; i++) {
+		int64_t other = k->external->chain_end[i];
+
+		if (other != 0 && other < first) first = other;
+	}
+	metric_set(k->metrics, M_ISSUER_CHAIN_EXPIRY, (uint64_t)first);
+}
+
 static void take_chain(struct keeper *k, struct job *job, const struct signed_chain *s, struct bytes roots)
 {
 	struct err e;
 
-	k->external->chain_end[job->external->issuer] = s->above->not_after;
+	note_chain_end(k, job->external->issuer, s->above->not_after);
 	if (s->outlives && ask_again(k, job, s->above->not_after)) return;
 	if (s->outlives) {
 		log_refused(k, job, "it outlives its chain");

@@ -146,7 +146,7 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ FRONT_STATE_START, FRONT_HELLO, 4, 4, false, on_hello, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_SERVING, 1, KEY_SPKI_MAX, false, on_serving, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_TOKEN, 40, 40, false, on_token, FRONT_STATE_READY },
-	{ FRONT_STATE_READY, FRONT_ISSUE, 70, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
+	{ FRONT_STATE_READY, FRONT_ISSUE, 72, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
 };
 
 struct err front_channel(struct peer *p, int fd)

@@ -61,6 +61,25 @@ static struct err take(struct bytes *pem, struct buf *der)
 	return OK;
 }
 
+static void end_of(struct bytes pem, int64_t *first)
+{
+	for (;;) {
+		AUTO(buf) struct buf der = { .max = 0 };
+		struct cert cert;
+
+		if (take(&pem, &der).code != ERR_OK) return;
+		if (cert_parse(buf_view(&der), &cert).code == ERR_OK && (*first == 0 || cert.not_after < *first)) *first = cert.not_after;
+	}
+}
+
+int64_t issuer_roots_end(const struct issuer_roots *r)
+{
+	int64_t first = 0;
+
+	for (unsigned i = 0; i < r->conf->csr_issuer_count; i++) end_of(issuer_roots_of(r, i), &first);
+	return first;
+}
+
 struct err issuer_roots_among(struct bytes pem, struct buf *out)
 {
 	for (;;) {

@@ -33,6 +33,7 @@ struct wire_file { /* please have this signed */
 	struct bytes name;         /* of the object, STORE_INTENT_NAME_MAX */
 	struct bytes signer_name;  /* empty: the issuer's own */
 	struct bytes spiffe_id, caller, rule; /* who and why: for the object's annotations */
+	struct bytes request_id;   /* the same; may be empty */
 	struct bytes csr;          /* DER */
 };
 struct err wire_file_put(struct buf *out, const struct wire_file *m);

@@ -126,11 +126,33 @@ static struct err on_ca_result(void *self, struct chan_msg *msg)
 	return OK;
 }
 
-/* What a child may say to us: once, that it is ready; the keeper, last of the table, also what became of a CA. */
-static const struct chan_rule control_rules[] = {
+static struct err on_log(void *self, struct chan_msg *msg)
+{
+	struct proc *p = self;
+	struct control_log want;
+
+	TRY(control_log_take(msg->payload, &want));
+	if (p->on_log != NULL) p->on_log(p->on_log_ctx, &want);
+	return OK;
+}
+
+/* What a child may say to us: once, that it is ready; the keeper also what became of a CA, admin also what to log. */
+static const struct chan_rule control_rules[] = { { 0, CONTROL_READY, 0, 0, false, on_ready, 1 } };
+static const struct chan_rule keeper_rules[] = {
 	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
 	{ 1, CONTROL_CA_RESULT, 1, 1, false, on_ca_result, 1 },
 };
+static const struct chan_rule admin_rules[] = {
+	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
+	{ 1, CONTROL_LOG, CONTROL_LOG_LEN, CONTROL_LOG_LEN, false, on_log, 1 },
+};
+
+static struct err open_control(struct proc *p, int fd)
+{
+	if (p->role == CONTROL_KEEPER) return chan_new(fd, keeper_rules, ARRAY_LEN(keeper_rules), p, &p->control);
+	if (p->role == CONTROL_ADMIN) return chan_new(fd, admin_rules, ARRAY_LEN(admin_rules), p, &p->control);
+	return chan_new(fd, control_rules, ARRAY_LEN(control_rules), p, &p->control);
+}
 
 static void drop_control(struct proc *p)
 {
@@ -155,7 +177,7 @@ struct err proc_start(struct proc *p, const struct start *s, struct proc *keeper
 	map_put(&map, FD_CONF, s->conf_fd);
 	map_put(&map, FD_METRICS, p->metrics);
 	map_role(&map, p->role, s, peer);
-	TRY(chan_new(ours, control_rules, ARRAY_LEN(control_rules) - (p->role != CONTROL_KEEPER), p, &p->control));
+	TRY(open_control(p, ours));
 	ours = -1; /* the channel's now */
 	p->started_ms = proc_now_ms();
 	p->kill_ms = 0;
@@ -214,13 +236,18 @@ void proc_ended(struct proc *p, int status, const struct log *log)
 	log_event(log, expected ? LOG_INFO : LOG_ERROR, "process ended", F_STR("child", proc_name(p->role)),
 	          F_INT("number", p->number), F_INT("pid", p->pid), F_INT("status", code), F_INT("signal", sig),
 	          F_STR("note", note));
-	if (p->page == NULL && p->metrics >= 0) (void)metrics_map(p->metrics, true, &p->page); /* else it shows too much */
-	if (p->page != NULL) metrics_let_go(p->page);
+	if (proc_page(p) != NULL) metrics_let_go(p->page); /* else it shows too much */
 	drop_control(p);
 	p->pid = 0;
 	p->kill_ms = 0;
 	p->ready = false;
 	p->news = true;
+}
+
+struct metrics *proc_page(struct proc *p)
+{
+	if (p->page == NULL && p->metrics >= 0) (void)metrics_map(p->metrics, true, &p->page);
+	return p->page;
 }
 
 void proc_free(struct proc *p)

@@ -44,6 +44,7 @@ static void tell_lost(struct informer *i, const char *why, long status, const ch
 	i->live = false;
 	if (i->lost_us != 0) return;
 	i->lost_us = clock_mono_us();
+	metric_inc(c->metrics, M_WATCHES_LOST);
 	log_event(c->log, LOG_WARN, "kube_watch_lost", F_STR("cluster", cluster_id(i->o.cluster)), F_STR("path", i->path),
 		  F_STR("why", why), F_INT("status", status), F_STR("message", message));
 }
@@ -56,6 +57,7 @@ static void tell_back(struct informer *i)
 	log_event(c->log, LOG_INFO, "kube_watch_back", F_STR("cluster", cluster_id(i->o.cluster)), F_STR("path", i->path),
 		  F_INT("ms", (clock_mono_us() - i->lost_us) / 1000));
 	i->lost_us = 0;
+	metric_add(c->metrics, M_WATCHES_LOST, UINT64_MAX); /* one less: the page is that of all clusters */
 }
 
 /* ---- what is next ---- */
@@ -361,6 +363,7 @@ struct err informer_new(const struct informer_options *o, struct informer **out)
 void informer_free(struct informer *i)
 {
 	if (i == NULL) return;
+	if (i->lost_us != 0) metric_add(cluster_options_of(i->o.cluster)->metrics, M_WATCHES_LOST, UINT64_MAX);
 	cluster_cancel(i->request);
 	timer_free(i->timer);
 	lines_free(&i->lines);

@@ -50,6 +50,8 @@ struct call {
 	struct buf out;                       /* framed messages not yet with nghttp2 */
 	size_t out_at, held, header_bytes, streamed; /* streamed: bytes of `out` that are counted, of a streaming method */
 	char *text;                           /* encoded grpc-message for the trailers */
+	const char *header_name;              /* of one more response header; NULL: none */
+	char *header_value;
 	int32_t stream;
 	enum err_code code;
 	bool post, grpc, bad_timeout;         /* what the headers said */

@@ -11,6 +11,7 @@
 #include "ra/auth.h"
 #include "ra/desk.h"
 #include "ra/link.h"
+#include "ra/request_id.h"
 
 struct request_service { /* what requests need; owned by the front, outlives them */
 	const struct conf *conf;
@@ -21,6 +22,7 @@ struct request_service { /* what requests need; owned by the front, outlives the
 	struct desk *desk;
 	struct key_verifier *verifier;
 	struct answer_tail tail;
+	struct request_ids ids;
 	struct buf scratch;     /* of one answer at a time */
 	struct {
 		int64_t second;
