@@ -40,12 +40,25 @@ void processes_on_status(struct processes *p, struct bytes text)
 
 /* ---- metrics ---- */
 
+_Static_assert(METRIC_OWN == CONF_CSR_ISSUERS_MAX && METRIC_SLOTS >= CONF_CLUSTERS_MAX, "a slot for each issuer and cluster");
+
+static void name_slots(const struct conf *conf, struct metric_names *names)
+{
+	*names = (struct metric_names){ .name[METRIC_OF_ISSUER][METRIC_OWN] = CONF_OWN_ISSUER };
+	for (uint32_t i = 0; i < conf->csr_issuer_count; i++)
+		names->name[METRIC_OF_ISSUER][i] = names->name[METRIC_OF_SIGNER][i] = conf_text(conf, conf->csr_issuers[i].name);
+	for (uint32_t i = 0; i < conf->cluster_count; i++)
+		names->name[METRIC_OF_CLUSTER][i] = conf_text(conf, conf->clusters[i].id);
+}
+
 struct err processes_render(const struct processes *p, struct buf *out)
 {
 	struct metrics *pages[PAGES_MAX];
+	struct metric_names names;
 
+	name_slots(p->conf, &names);
 	for (size_t i = 0; i < p->count; i++) pages[i] = p->pages[i].metrics;
-	return metrics_render(pages, p->count, out);
+	return metrics_render(&(struct metric_pages){ .pages = pages, .count = p->count, .names = &names }, out);
 }
 
 bool processes_serve(const struct processes *p)

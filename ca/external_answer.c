@@ -8,11 +8,12 @@
 #include "ca/takeover.h"
 #include "der/pem.h"
 
-static void log_refused(const struct keeper *k, const struct job *job, const char *what)
+static void refuse_answer(struct keeper *k, struct job *job, const char *what)
 {
 	log_event(k->log, LOG_ERROR, "issuer_answer_refused", F_BYTES("request_id", job->issue.request_id),
 	          F_STR("issuer", conf_text(k->conf, k->conf->csr_issuers[job->external->issuer].name)),
 	          F_STR("name", job->external->name), F_BYTES("spiffe_id", job->issue.spiffe_id), F_STR("what", what));
+	external_refuse(k, job, REASON_ISSUER_ANSWER, bytes_str(what));
 }
 
 /* ---- its roots ---- */
@@ -28,14 +29,25 @@ static struct err roots_for(struct keeper *k, const struct job *job, struct byte
 	return issuer_roots_among(pem, first);
 }
 
-/* Durable, then told to all. */
-static struct err use_roots(struct keeper *k)
+static struct err save_roots(struct keeper *k, const struct store_event *ev)
 {
 	AUTO(buf) struct buf saved = { .max = STORE_VALUE_MAX };
 
-	metric_set(k->metrics, M_ISSUER_ROOT_EXPIRY, (uint64_t)issuer_roots_end(k->external->roots));
+	external_note_roots(k);
 	TRY(issuer_roots_save(k->external->roots, &saved));
-	TRY(external_store(k, ISSUER_ROOTS, buf_view(&saved)));
+	return external_store(k, ISSUER_ROOTS, buf_view(&saved), ev);
+}
+
+void external_note_roots(struct keeper *k)
+{
+	for (unsigned i = 0; i < k->conf->csr_issuer_count; i++)
+		metric_set_of(k->metrics, MO_ROOT_EXPIRY, i, (uint64_t)issuer_roots_end(k->external->roots, i));
+}
+
+/* Durable, then told to all. */
+static struct err use_roots(struct keeper *k)
+{
+	TRY(save_roots(k, NULL));
 	return takeover_publish(k);
 }
 
@@ -54,6 +66,29 @@ static struct err pin(struct keeper *k, struct job *job, struct bytes roots)
 		          F_STR("issuer", conf_text(k->conf, k->conf->csr_issuers[job->external->issuer].name)),
 		          F_STR("note", "trusted because it came with the first certificate; write it into roots_file"));
 	return e;
+}
+
+struct err external_unpin(struct keeper *k, unsigned issuer, const struct store_event *ev)
+{
+	AUTO(buf) struct buf before = { .max = ISSUER_ROOTS_MAX };
+	struct issuer_roots *roots = k->external->roots;
+	struct err e;
+
+	if (!issuer_roots_pinned(roots, issuer))
+		FAIL(ERR_FAILED_PRECONDITION, "keeper: no root of this issuer was pinned on first use");
+	TRY(buf_put(&before, issuer_roots_of(roots, issuer).data, issuer_roots_of(roots, issuer).len));
+	pthread_mutex_lock(&k->roots_lock);
+	issuer_roots_unpin(roots, issuer);
+	pthread_mutex_unlock(&k->roots_lock);
+	e = save_roots(k, ev);
+	if (e.code != ERR_OK) { /* what was not written has not happened */
+		pthread_mutex_lock(&k->roots_lock);
+		(void)issuer_roots_pin(roots, issuer, buf_view(&before));
+		pthread_mutex_unlock(&k->roots_lock);
+		return e;
+	}
+	k->external->chain_end[issuer] = 0;
+	return takeover_publish(k);
 }
 
 struct err external_on_roots(void *self, struct chan_msg *msg)
@@ -133,28 +168,15 @@ static bool ask_again(struct keeper *k, struct job *job, int64_t chain_end)
 	return true;
 }
 
-static void note_chain_end(struct keeper *k, unsigned issuer, int64_t end)
-{
-	int64_t first = end;
-
-	k->external->chain_end[issuer] = end;
-	for (unsigned i = 0; i < k->conf->csr_issuer_count; i++) {
-		int64_t other = k->external->chain_end[i];
-
-		if (other != 0 && other < first) first = other;
-	}
-	metric_set(k->metrics, M_ISSUER_CHAIN_EXPIRY, (uint64_t)first);
-}
-
 static void take_chain(struct keeper *k, struct job *job, const struct signed_chain *s, struct bytes roots)
 {
 	struct err e;
 
-	note_chain_end(k, job->external->issuer, s->above->not_after);
+	k->external->chain_end[job->external->issuer] = s->above->not_after;
+	metric_set_of(k->metrics, MO_CHAIN_EXPIRY, job->external->issuer, (uint64_t)s->above->not_after);
 	if (s->outlives && ask_again(k, job, s->above->not_after)) return;
 	if (s->outlives) {
-		log_refused(k, job, "it outlives its chain");
-		external_refuse(k, job, REASON_ISSUER_ANSWER);
+		refuse_answer(k, job, "it outlives its chain");
 		return;
 	}
 	e = pin(k, job, roots);
@@ -163,8 +185,7 @@ static void take_chain(struct keeper *k, struct job *job, const struct signed_ch
 		external_push(k, job, EXTERNAL_RECORD);
 		return;
 	}
-	log_refused(k, job, e.reason);
-	external_refuse(k, job, REASON_ISSUER_ANSWER);
+	refuse_answer(k, job, e.reason);
 }
 
 void external_take(struct keeper *k, struct job *job, struct bytes pem)
@@ -185,6 +206,5 @@ void external_take(struct keeper *k, struct job *job, struct bytes pem)
 		take_chain(k, job, s, buf_view(&roots));
 		return;
 	}
-	log_refused(k, job, report.problem[0] != '\0' ? report.problem : e.reason);
-	external_refuse(k, job, REASON_ISSUER_ANSWER);
+	refuse_answer(k, job, report.problem[0] != '\0' ? report.problem : e.reason);
 }

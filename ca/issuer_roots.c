@@ -61,23 +61,18 @@ static struct err take(struct bytes *pem, struct buf *der)
 	return OK;
 }
 
-static void end_of(struct bytes pem, int64_t *first)
+int64_t issuer_roots_end(const struct issuer_roots *r, unsigned issuer)
 {
+	struct bytes pem = issuer_roots_of(r, issuer);
+	int64_t first = 0;
+
 	for (;;) {
 		AUTO(buf) struct buf der = { .max = 0 };
 		struct cert cert;
 
-		if (take(&pem, &der).code != ERR_OK) return;
-		if (cert_parse(buf_view(&der), &cert).code == ERR_OK && (*first == 0 || cert.not_after < *first)) *first = cert.not_after;
+		if (take(&pem, &der).code != ERR_OK) return first;
+		if (cert_parse(buf_view(&der), &cert).code == ERR_OK && (first == 0 || cert.not_after < first)) first = cert.not_after;
 	}
-}
-
-int64_t issuer_roots_end(const struct issuer_roots *r)
-{
-	int64_t first = 0;
-
-	for (unsigned i = 0; i < r->conf->csr_issuer_count; i++) end_of(issuer_roots_of(r, i), &first);
-	return first;
 }
 
 struct err issuer_roots_among(struct bytes pem, struct buf *out)
@@ -145,6 +140,19 @@ struct err issuer_roots_pin(struct issuer_roots *r, unsigned issuer, struct byte
 	TRY(issuer_roots_set(r, issuer, pem, &why, &changed));
 	r->of[issuer].pinned = true;
 	return OK;
+}
+
+bool issuer_roots_pinned(const struct issuer_roots *r, unsigned issuer)
+{
+	return r->of[issuer].pinned;
+}
+
+void issuer_roots_unpin(struct issuer_roots *r, unsigned issuer)
+{
+	buf_free(&r->of[issuer].pem);
+	r->of[issuer].pem = (struct buf){ 0 };
+	r->of[issuer].pinned = false;
+	r->epoch++;
 }
 
 uint32_t issuer_roots_epoch(const struct issuer_roots *r)
