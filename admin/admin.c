@@ -67,7 +67,8 @@ static void on_gone(void *ctx, struct http_request *r)
 
 static void add_processes(const struct admin *a, const struct api_operation *op, json_t *result)
 {
-	if (op->message == ADMIN_STATUS && result != NULL) (void)json_object_set_new(result, "processes", json_string(a->processes.status));
+	if (op->message == ADMIN_STATUS && result != NULL)
+		(void)json_object_set_new(result, "processes", json_string(a->processes.status));
 }
 
 /* `body` is in the message or in a memfd. */
@@ -164,6 +165,11 @@ static bool on_is_ready(void *ctx)
 
 /* ---- the loop ---- */
 
+static int sooner(int ms, int other)
+{
+	return ms < 0 || other < ms ? other : ms;
+}
+
 static struct err wait_once(struct admin *a)
 {
 	struct pollfd fds[2 + HTTP_FDS] = { { .fd = chan_fd(a->processes.control), .events = POLLIN },
@@ -174,7 +180,9 @@ static struct err wait_once(struct admin *a)
 
 	if (chan_wants_write(a->keeper)) fds[1].events |= POLLOUT;
 	for (size_t i = 0; i < n; i++) fds[2 + i] = (struct pollfd){ .fd = http[i], .events = POLLIN };
-	if (poll(fds, 2 + n, http_timeout_ms(a->http)) < 0 && errno != EINTR) FAIL_BY(ERR_INTERNAL, "admin: poll", errno);
+	if (poll(fds, 2 + n, sooner(http_timeout_ms(a->http), recent_look(&a->processes.recent, &a->processes))) < 0 &&
+	    errno != EINTR)
+		FAIL_BY(ERR_INTERNAL, "admin: poll", errno);
 	if (fds[0].revents != 0) TRY(chan_receive(a->processes.control, 4, &frames));
 	if (fds[1].revents != 0) {
 		TRY(chan_flush(a->keeper));

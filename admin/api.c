@@ -353,6 +353,7 @@ static const struct api_operation operations[] = {
 	{ "GET", "/v1/revocations", ADMIN_REVOCATION_LIST, ask_page, answer_revocations, NULL },
 	{ "POST", "/v1/revocations", ADMIN_CERT_REVOKE, ask_revoke, answer_revoked, NULL },
 	{ "DELETE", "/v1/bans", ADMIN_BAN_REMOVE, ask_unban, answer_none, NULL },
+	{ "GET", "/v1/health", 0, NULL, NULL, here_health },
 	{ "GET", "/v1/metrics", 0, NULL, NULL, here_metrics },
 	{ "GET", "/v1/log", 0, NULL, NULL, here_log_show },
 	{ "POST", "/v1/log", 0, NULL, NULL, here_log_set },

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "admin/fields.h"
+#include "admin/health.h"
 
 static const char *const role_names[] = {
 	[CONTROL_MONITOR] = "monitor", [CONTROL_KEEPER] = "keeper",   [CONTROL_FRONT] = "front",
@@ -51,14 +52,29 @@ static void name_slots(const struct conf *conf, struct metric_names *names)
 		names->name[METRIC_OF_CLUSTER][i] = conf_text(conf, conf->clusters[i].id);
 }
 
+static struct metric_pages pages_of(const struct processes *p, struct metrics *pages[PAGES_MAX])
+{
+	for (size_t i = 0; i < p->count; i++) pages[i] = p->pages[i].metrics;
+	return (struct metric_pages){ .pages = pages, .count = p->count };
+}
+
 struct err processes_render(const struct processes *p, struct buf *out)
 {
 	struct metrics *pages[PAGES_MAX];
+	struct metric_pages all = pages_of(p, pages);
 	struct metric_names names;
 
 	name_slots(p->conf, &names);
-	for (size_t i = 0; i < p->count; i++) pages[i] = p->pages[i].metrics;
-	return metrics_render(&(struct metric_pages){ .pages = pages, .count = p->count, .names = &names }, out);
+	all.names = &names;
+	return metrics_render(&all, out);
+}
+
+uint64_t processes_value(const struct processes *p, enum metric m)
+{
+	struct metrics *pages[PAGES_MAX];
+	const struct metric_pages all = pages_of(p, pages);
+
+	return metrics_total(&all, m);
 }
 
 bool processes_serve(const struct processes *p)
@@ -66,6 +82,19 @@ bool processes_serve(const struct processes *p)
 	for (size_t i = 0; i < p->count; i++)
 		if (p->pages[i].peer.role == CONTROL_FRONT && atomic_load(&p->pages[i].metrics->value[M_SERVING]) > 0) return true;
 	return false;
+}
+
+struct err here_health(struct processes *p, const struct api_request *r, json_t **out)
+{
+	AUTO(heap) struct health_facts *facts = malloc(sizeof(*facts));
+	AUTO(heap) struct health *health = malloc(sizeof(*health));
+
+	(void)r;
+	if (facts == NULL || health == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "admin: out of memory");
+	recent_facts(&p->recent, p, facts);
+	health_judge(facts, health);
+	*out = json_pack("{so ss}", "health", health_json(health), "processes", p->status);
+	return OK;
 }
 
 struct err here_metrics(struct processes *p, const struct api_request *r, json_t **out)

@@ -4,6 +4,7 @@
 #define SIGNET_ADMIN_PROCESSES_H
 
 #include "admin/api.h"
+#include "admin/recent.h"
 #include "base/control.h"
 #include "base/metrics.h"
 
@@ -20,17 +21,20 @@ struct processes {
 	} pages[PAGES_MAX];
 	size_t count;
 	char status[CONTROL_STATUS_MAX + 1]; /* as the monitor tells it */
+	struct recent recent;
 };
 
 /* CONTROL_METRICS and CONTROL_STATUS. */
 struct err processes_on_page(struct processes *p, struct chan_msg *msg);
 void processes_on_status(struct processes *p, struct bytes text);
 struct err processes_render(const struct processes *p, struct buf *out); /* metrics_render() */
+uint64_t processes_value(const struct processes *p, enum metric m); /* of all together, as it is shown */
 bool processes_serve(const struct processes *p); /* does some front? */
 
 /* For the table in admin/api.c. */
 struct err here_log_show(struct processes *p, const struct api_request *r, json_t **out);
 struct err here_log_set(struct processes *p, const struct api_request *r, json_t **out);
+struct err here_health(struct processes *p, const struct api_request *r, json_t **out);
 struct err here_metrics(struct processes *p, const struct api_request *r, json_t **out);
 
 #endif

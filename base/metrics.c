@@ -102,7 +102,7 @@ const char *metric_reason(enum metric_of i)
 void metrics_let_go(struct metrics *m)
 {
 	for (enum metric i = 0; i < METRIC_COUNT; i++)
-		if (infos[i].kind == METRIC_GAUGE_SUM) metric_set(m, i, 0);
+		if (infos[i].kind == METRIC_GAUGE_SUM || infos[i].kind == METRIC_GAUGE_FIRST) metric_set(m, i, 0);
 	for (size_t i = 0; i < METRIC_OF_COUNT; i++)
 		for (size_t n = 0; infos_of[i].kind == METRIC_GAUGE_SUM && n < METRIC_SLOTS; n++)
 			atomic_store_explicit(&m->of[i][n], 0, memory_order_relaxed);
@@ -159,15 +159,19 @@ static struct err put_label(struct buf *out, const char *label, const char *valu
 	return buf_put_str(out, "\"");
 }
 
-static uint64_t total(const struct metric_pages *pages, enum metric m)
+static uint64_t together(enum metric_kind kind, uint64_t a, uint64_t b)
+{
+	if (kind == METRIC_GAUGE_MAX) return a > b ? a : b;
+	if (kind == METRIC_GAUGE_FIRST) return a == 0 || (b != 0 && b < a) ? b : a;
+	return a + b;
+}
+
+uint64_t metrics_total(const struct metric_pages *pages, enum metric m)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < pages->count; i++) {
-		uint64_t v = atomic_load_explicit(&pages->pages[i]->value[m], memory_order_relaxed);
-
-		sum = infos[m].kind == METRIC_GAUGE_MAX ? (v > sum ? v : sum) : sum + v;
-	}
+	for (size_t i = 0; i < pages->count; i++)
+		sum = together(infos[m].kind, sum, atomic_load_explicit(&pages->pages[i]->value[m], memory_order_relaxed));
 	return sum;
 }
 
@@ -269,7 +273,7 @@ struct err metrics_render(const struct metric_pages *pages, struct buf *out)
 		if (m == 0 || strcmp(infos[m - 1].name, name) != 0)
 			TRY(put_head(out, name, infos[m].help, type_of(infos[m].kind)));
 		TRY(buf_printf(out, "%s%s%s%s %llu\n", name, with[0] ? "{" : "", with, with[0] ? "}" : "",
-		               (unsigned long long)total(pages, m)));
+		               (unsigned long long)metrics_total(pages, m)));
 	}
 	for (enum metric_of m = 0; m < METRIC_OF_COUNT; m++) {
 		if (m <= MO_REFUSED) TRY(put_head(out, infos_of[m].name, infos_of[m].help, type_of(infos_of[m].kind)));

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/metrics_table.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX, METRIC_GAUGE_FIRST /* the smallest that is not 0 */ };
 
 enum metric {
 #define X(symbol, kind, name, labels, help) M_##symbol,
@@ -73,7 +73,7 @@ uint64_t metric_get_of(const struct metrics *m, enum metric_of i, size_t slot);
 void metric_observe_of(struct metrics *m, enum histogram_of h, size_t slot, int64_t us);
 const char *metric_reason(enum metric_of i); /* from MO_REFUSED on */
 
-/* The process has ended: what it held (METRIC_GAUGE_SUM: connections, requests) it holds no longer. */
+/* The process has ended: what it held (METRIC_GAUGE_SUM, _FIRST: connections, its certificate) it holds no longer. */
 void metrics_let_go(struct metrics *m);
 
 /* A fresh page: its descriptor is the caller's. */
@@ -82,6 +82,7 @@ struct err metrics_create(int *fd);
 struct err metrics_map(int fd, bool writable, struct metrics **out);
 /* Prometheus text (exposition format 0.0.4) of the sum of the pages. */
 struct metric_pages { struct metrics *const *pages; size_t count; const struct metric_names *names; };
+uint64_t metrics_total(const struct metric_pages *pages, enum metric m);
 struct err metrics_render(const struct metric_pages *pages, struct buf *out);
 
 #endif

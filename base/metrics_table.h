@@ -21,6 +21,8 @@
 	  "Unix time at which the signing certificate of a CA that was brought ends.")                                 \
 	X(CA_EXPIRY, GAUGE_MAX, "signet_ca_cert_expiry_timestamp", "",                                                 \
 	  "Unix time at which the first certificate of the CA's chain ends: none is issued beyond.")                   \
+	X(CA_WARN, GAUGE_MAX, "signet_ca_cert_warn_timestamp", "",                                                     \
+	  "Unix time from which on that is near: 30 days before, or a fifth of its life.")                             \
 	X(CA_RELOAD_FAILED, COUNTER, "signet_ca_reload_failed_total", "",                                              \
 	  "Times that a changed ca.directory was refused and the old CA stayed.")                                      \
 	X(CA_REVOKED, GAUGE_MAX, "signet_ca_revoked", "", "1: a list that was brought revokes a CA of the chain that signs.") \
@@ -52,7 +54,7 @@
 	X(BANS, GAUGE_MAX, "signet_bans", "", "Bans in force.")                                                        \
 	X(RESTARTS, COUNTER, "signet_process_restarts_total", "", "Processes that the monitor started again.")         \
 	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")   \
-	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "", "Unix time at which the serving certificate ends.") \
+	X(CERT_EXPIRY, GAUGE_FIRST, "signet_serving_cert_expiry_timestamp", "", "Unix time at which a serving certificate ends, the first of all fronts'.") \
 	X(COMMITTED, COUNTER, "signet_store_committed_total", "",                                                      \
 	  "Requests in durable transactions: divided by signet_store_commits_total, how many share one.")              \
 	X(QUEUED, GAUGE_SUM, "signet_store_queue", "", "Requests that waited when the last transaction began.")        \
