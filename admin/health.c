@@ -36,6 +36,15 @@ static void __attribute__((format(printf, 4, 5))) say(const struct view *v, enum
 	if (state > v->h->state) v->h->state = state;
 }
 
+/* What "recent" means: "minute", "5 minutes". */
+static const char *window(const struct view *v, char out[32])
+{
+	int64_t n = (v->f->seconds + 30) / 60;
+
+	(void)snprintf(out, 32, n < 2 ? "minute" : "%lld minutes", (long long)n);
+	return out;
+}
+
 /* "3 days", "2 hours", "5 minutes". */
 static const char *span(int64_t seconds, char out[32])
 {
@@ -69,6 +78,7 @@ static unsigned not_ready(const struct view *v, const char *role, unsigned *all)
 static void judge_processes(const struct view *v)
 {
 	static const char *const ended = "journalctl -u signet | grep 'process ended': status or signal, and why";
+	char text[32];
 	unsigned all, away = not_ready(v, "front", &all);
 
 	if (v->f->value[M_SERVING] == 0) say(v, HEALTH_DOWN, ended, "no front serves clients");
@@ -77,8 +87,8 @@ static void judge_processes(const struct view *v)
 		say(v, HEALTH_DEGRADED, ended,
 		    "the courier is down: nothing is asked of other signers, API servers and issuers of tokens");
 	if (v->f->recent[M_RESTARTS] > 0)
-		say(v, HEALTH_DEGRADED, ended, "processes were started again: %llu in the last %lld minutes",
-		    (unsigned long long)v->f->recent[M_RESTARTS], (long long)(v->f->seconds + 59) / 60);
+		say(v, HEALTH_DEGRADED, ended, "processes were started again: %llu in the last %s",
+		    (unsigned long long)v->f->recent[M_RESTARTS], window(v, text));
 }
 
 /* ---- the store ---- */
@@ -159,8 +169,8 @@ static void judge_issuer(const struct view *v, uint32_t i)
 
 	if (failed > 0 && failed >= issued)
 		say(v, HEALTH_DEGRADED, "signet issuer show NAME says why the newest failed",
-		    "issuer %s fails: %llu requests in the last %lld minutes were not signed, %llu were", name,
-		    (unsigned long long)failed, (long long)(v->f->seconds + 59) / 60, (unsigned long long)issued);
+		    "issuer %s fails: %llu requests in the last %s were not signed, %llu were", name,
+		    (unsigned long long)failed, window(v, text), (unsigned long long)issued);
 	if (root != 0 && root - v->f->now < ROOT_SOON)
 		say(v, HEALTH_DEGRADED, "plan its next root with who runs it; put both into roots_file first",
 		    "a root of issuer %s %s%s", name, root > v->f->now ? "ends in " : "has ended",
@@ -180,8 +190,8 @@ static void judge_cluster(const struct view *v, uint32_t i)
 		    "cluster %s refuses our credentials", name);
 	if (v->f->clusters[i].watches_lost > 0)
 		say(v, HEALTH_DEGRADED, "is its API server reachable? log: kube_watch_lost says why",
-		    "cluster %s does not tell us of changes: %llu watches are lost", name,
-		    (unsigned long long)v->f->clusters[i].watches_lost);
+		    "cluster %s does not tell us of changes: %llu watch%s lost", name,
+		    (unsigned long long)v->f->clusters[i].watches_lost, v->f->clusters[i].watches_lost == 1 ? " is" : "es are");
 	else if (v->f->clusters[i].errors > 0 && v->f->clusters[i].errors * 2 >= v->f->clusters[i].calls)
 		say(v, HEALTH_DEGRADED, "is its API server reachable, and not overloaded?",
 		    "cluster %s answers badly: %llu of %llu calls failed", name, (unsigned long long)v->f->clusters[i].errors,
@@ -190,6 +200,8 @@ static void judge_cluster(const struct view *v, uint32_t i)
 
 static void judge_others(const struct view *v)
 {
+	char text[32];
+
 	for (uint32_t i = 0; i < v->f->conf->csr_issuer_count; i++) judge_issuer(v, i);
 	for (uint32_t i = 0; i < v->f->conf->cluster_count; i++) judge_cluster(v, i);
 	if (v->f->recent[M_KEYS_FAILED] > 0 && v->f->recent[M_KEYS_FETCHED] == 0)
@@ -198,8 +210,8 @@ static void judge_others(const struct view *v)
 	if (v->f->recent[M_OVERLOADED] > 0)
 		say(v, HEALTH_DEGRADED,
 		    "signet top: who is slow, the keeper (disk), the courier, or are there just too many clients?",
-		    "too many requests: %llu were sent away in the last %lld minutes",
-		    (unsigned long long)v->f->recent[M_OVERLOADED], (long long)(v->f->seconds + 59) / 60);
+		    "too many requests: %llu were sent away in the last %s",
+		    (unsigned long long)v->f->recent[M_OVERLOADED], window(v, text));
 }
 
 /* The worst first; among equals the order stays. */

@@ -24,8 +24,11 @@ bool exposition_read(const char *text, struct exposition *out)
 	*out = (struct exposition){ .text = strdup(text), .series = calloc(EXPOSITION_SERIES_MAX, sizeof(struct series)) };
 	if (out->text == NULL || out->series == NULL) return false;
 	for (char *rest = out->text; (line = strsep(&rest, "\n")) != NULL;) {
+		struct series s;
+
+		if (!read_line(line, &s)) continue;
 		if (out->count == EXPOSITION_SERIES_MAX) return false;
-		if (read_line(line, &out->series[out->count])) out->count++;
+		out->series[out->count++] = s;
 	}
 	return true;
 }
