@@ -1,7 +1,8 @@
 /* log.h: one structured line per event on descriptor 2, as key=value text or as JSON.  Any thread: each event is one write().
  *
- * Libraries do not log; the edges (a main, a request's end) do.  The level may change at run time (struct log_shared), and lines of
- * LOG_DEBUG are sampled: the first LOG_DEBUG_A_SECOND of each second, then a count of the others (`debug_left_out`).  Values are escaped: control bytes, quotes, backslashes
+ * Libraries do not log; the edges (a main, a request's end) do.  The level may change at run time (struct log_shared), and
+ * lines of LOG_DEBUG are sampled: the first LOG_DEBUG_A_SECOND of each second, then a count of the others
+ * (`debug_left_out`).  Values are escaped: control bytes, quotes, backslashes
  * and bytes that are not UTF-8 become \xNN (text) or \u00NN (JSON), and a value is cut at LOG_VALUE_MAX with "...". */
 #ifndef SIGNET_BASE_LOG_H
 #define SIGNET_BASE_LOG_H

@@ -1,4 +1,4 @@
-/* metrics_table.h: every metric but the histograms, once; for base/metrics.h alone, which makes numbers of them, and base/metrics.c. */
+/* metrics_table.h: every metric but the histograms, once; for base/metrics.h, which makes numbers of them, and base/metrics.c. */
 #ifndef SIGNET_BASE_METRICS_TABLE_H
 #define SIGNET_BASE_METRICS_TABLE_H
 
@@ -54,7 +54,8 @@
 	X(BANS, GAUGE_MAX, "signet_bans", "", "Bans in force.")                                                        \
 	X(RESTARTS, COUNTER, "signet_process_restarts_total", "", "Processes that the monitor started again.")         \
 	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")   \
-	X(CERT_EXPIRY, GAUGE_FIRST, "signet_serving_cert_expiry_timestamp", "", "Unix time at which a serving certificate ends, the first of all fronts'.") \
+	X(CERT_EXPIRY, GAUGE_FIRST, "signet_serving_cert_expiry_timestamp", "",                                        \
+	  "Unix time at which a serving certificate ends, the first of all fronts'.") \
 	X(COMMITTED, COUNTER, "signet_store_committed_total", "",                                                      \
 	  "Requests in durable transactions: divided by signet_store_commits_total, how many share one.")              \
 	X(QUEUED, GAUGE_SUM, "signet_store_queue", "", "Requests that waited when the last transaction began.")        \

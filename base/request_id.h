@@ -1,5 +1,5 @@
-/* request_id.h: the name that a client, or a proxy before us, gives a request (`x-request-id`), by which it is found again in every log
- * and in the record.  Pure; any thread. */
+/* request_id.h: the name that a client, or a proxy before us, gives a request (`x-request-id`), by which it is found again
+ * in every log and in the record.  Pure; any thread. */
 #ifndef SIGNET_BASE_REQUEST_ID_H
 #define SIGNET_BASE_REQUEST_ID_H
 

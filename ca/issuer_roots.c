@@ -71,7 +71,8 @@ int64_t issuer_roots_end(const struct issuer_roots *r, unsigned issuer)
 		struct cert cert;
 
 		if (take(&pem, &der).code != ERR_OK) return first;
-		if (cert_parse(buf_view(&der), &cert).code == ERR_OK && (first == 0 || cert.not_after < first)) first = cert.not_after;
+		if (cert_parse(buf_view(&der), &cert).code == ERR_OK && (first == 0 || cert.not_after < first))
+			first = cert.not_after;
 	}
 }
 

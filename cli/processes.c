@@ -11,8 +11,8 @@ bool cli_process_next(const char **text, struct cli_process *out)
 		size_t n = strcspn(line, "\n");
 
 		*text = line + n + (line[n] == '\n');
-		if (sscanf(line, "%15s %u pid %ld state %15s restarts %u since %31s", out->role, &out->number, &out->pid, out->state,
-		           &out->restarts, out->since) == 6)
+		if (sscanf(line, "%15s %u pid %ld state %15s restarts %u since %31s", out->role, &out->number, &out->pid,
+			   out->state, &out->restarts, out->since) == 6)
 			return true;
 	}
 	return false;

@@ -52,8 +52,8 @@ static enum cli_exit set(struct cli *c, const char *level)
 enum cli_exit run_log_level(struct cli *c)
 {
 	static const struct list_column columns[] = {
-		{ "PROCESS", "process", false }, { "NUMBER", "number", false }, { "LEVEL", "level", false }, { "UNTIL", "until", true },
-		{ NULL, NULL, false },
+		{ "PROCESS", "process", false }, { "NUMBER", "number", false }, { "LEVEL", "level", false },
+		{ "UNTIL", "until", true },      { NULL, NULL, false },
 	};
 
 	if (c->arg_count > 0) return set(c, c->args[0]);

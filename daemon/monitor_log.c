@@ -1,5 +1,5 @@
-/* monitor_log.c: log levels at run time.  The word that says so is in the metrics page of each process: so nobody need be told, it holds
- * for a process that is started again, and who is taken over can change no other's. */
+/* monitor_log.c: log levels at run time.  The word that says so is in the metrics page of each process: so nobody need be
+ * told, it holds for a process that is started again, and who is taken over can change no other's. */
 #include "base/clock.h"
 #include "daemon/monitor_inside.h"
 

@@ -169,7 +169,8 @@ static struct err copy_text(struct bytes v, char *out, size_t size)
 
 static void log_told(const struct request *r, struct bytes line)
 {
-	log_event(r->service->log, LOG_INFO, "policy", F_STR("request_id", r->id), F_STR("caller", caller_id(r->identity->caller)), F_BYTES("told", line));
+	log_event(r->service->log, LOG_INFO, "policy", F_STR("request_id", r->id),
+		  F_STR("caller", caller_id(r->identity->caller)), F_BYTES("told", line));
 }
 
 /* A line of the log for each rule that nearly matched, and one for the decision. */
