@@ -1,5 +1,6 @@
 #include "base/address.h"
 
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,4 +33,10 @@ struct err address_split(const char *text, struct address *out)
 	(void)snprintf(a.port, sizeof(a.port), "%s", colon + 1);
 	*out = a;
 	return OK;
+}
+
+uint8_t address_octets(const char *text, uint8_t out[16])
+{
+	if (inet_pton(AF_INET, text, out) == 1) return 4;
+	return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
 }

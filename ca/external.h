@@ -74,6 +74,11 @@ void external_return(struct keeper *k, struct job *job);         /* to the main 
 struct external_intent { uint8_t version; int64_t deadline; uint32_t lifetime; struct bytes issue; };
 struct err external_intent_take(struct bytes in, struct external_intent *m);
 
+/* external_serving.c: does another signer sign the fronts' own certificates (tls.issuer)? */
+bool external_serves(const struct keeper *k);
+/* The wire_issue that such a CSR of a front becomes.  INVALID_ARGUMENT: it is none. */
+struct err external_serving(struct keeper *k, struct bytes csr, struct buf *out);
+
 /* external_csr.c: a CSR that another signer copies names from: those of the grant, and nothing else. */
 bool external_csr_fits(struct key_verifier *verifier, const struct wire_issue *m);
 

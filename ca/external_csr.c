@@ -16,13 +16,13 @@ static bool is_twice(const struct csr *csr, size_t at)
 	return false;
 }
 
-/* The SPIFFE ID and every granted name, each once. */
+/* The SPIFFE ID, if there is one, and every granted name, each once. */
 static bool names_fit(const struct csr *csr, const struct wire_issue *m)
 {
-	if (csr_san_count(csr) != 1 + (size_t)m->name_count) return false;
+	if (csr_san_count(csr) != (m->spiffe_id.len > 0) + (size_t)m->name_count) return false;
 	for (size_t i = 0; i < csr_san_count(csr); i++) {
 		struct csr_san san = csr_san(csr, i);
-		bool id = san.kind == CSR_SAN_URI && bytes_equal(san.value, m->spiffe_id);
+		bool id = m->spiffe_id.len > 0 && san.kind == CSR_SAN_URI && bytes_equal(san.value, m->spiffe_id);
 
 		if (is_twice(csr, i) || (!id && !is_granted(m, &san))) return false;
 	}

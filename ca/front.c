@@ -1,6 +1,7 @@
 /* front.c: what a front may say (docs/protocols/keeper.md), and what it is told. */
 #include "base/chan.h"
 #include "base/clock.h"
+#include "ca/external.h"
 #include "ca/inside.h"
 #include "ca/issuers.h"
 
@@ -59,23 +60,51 @@ static struct err on_hello(void *self, struct chan_msg *msg)
 	return chan_put_fd(p->chan, KEEPER_ROOTS, BYTES_NONE, p->keeper->roots_fd);
 }
 
-static struct err on_serving(void *self, struct chan_msg *msg)
+/* NULL: refused. */
+static struct job *serving_job(struct peer *p, struct bytes payload)
 {
-	struct peer *p = self;
-	struct job *job = job_new(p->keeper, p, msg->payload);
+	struct job *job = job_new(p->keeper, p, payload);
+	struct wire_issue m = { .id = WIRE_ID_SERVING,
+				.issuer = bytes_str(conf_text(p->keeper->conf, p->keeper->conf->tls.issuer)) };
 
 	atomic_store(&p->last, true); /* nothing else to wait for */
 	p->keeper->news = p->dirty = true;
-	if (job == NULL) {
-		refuse(p, &(struct wire_issue){ .id = WIRE_ID_SERVING }, WIRE_ID_SERVING, REASON_RATE);
-		return OK;
-	}
-	job->id = WIRE_ID_SERVING;
+	if (job == NULL) refuse(p, &m, WIRE_ID_SERVING, REASON_RATE);
+	else job->id = WIRE_ID_SERVING;
+	return job;
+}
+
+static struct err on_serving(void *self, struct chan_msg *msg)
+{
+	struct peer *p = self;
+	struct job *job;
+
+	if (external_serves(p->keeper)) FAIL(ERR_INVALID_ARGUMENT, "keeper: a serving certificate is asked of the wrong issuer");
+	job = serving_job(p, msg->payload);
+	if (job == NULL) return OK;
 	job->issue.spki = buf_view(&job->payload);
 	job->issue.lifetime = (uint32_t)p->keeper->conf->tls.lifetime;
 	job->issue.caller = bytes_str("signet");
 	issue_start(p->keeper, job, true);
 	return OK;
+}
+
+/* Another signer is asked for it as for any other: the request is written as fronts write theirs, so that it can be resumed. */
+static struct err on_serving_csr(void *self, struct chan_msg *msg)
+{
+	struct peer *p = self;
+	AUTO(buf) struct buf request = { .max = CHAN_PAYLOAD_MAX };
+	struct job *job;
+	struct err e;
+
+	if (!external_serves(p->keeper)) FAIL(ERR_INVALID_ARGUMENT, "keeper: a serving certificate is asked of the wrong issuer");
+	TRY(external_serving(p->keeper, msg->payload, &request));
+	job = serving_job(p, buf_view(&request));
+	if (job == NULL) return OK;
+	e = wire_issue_take(buf_view(&job->payload), &job->issue);
+	if (e.code == ERR_OK) issue_start(p->keeper, job, true);
+	else job_free(p->keeper, job);
+	return e;
 }
 
 static void token_state(struct keeper *k, const struct wire_token_ask *ask, struct store_token *token, struct wire_token_state *m)
@@ -111,8 +140,8 @@ static struct err on_token(void *self, struct chan_msg *msg)
 static struct err issue_take(struct peer *p, struct bytes in, struct wire_issue *m)
 {
 	TRY(wire_issue_take(in, m));
-	if (m->id == WIRE_ID_SERVING)
-		FAIL(ERR_INVALID_ARGUMENT, "keeper: a request with the id that is kept for serving certificates");
+	if (m->id == WIRE_ID_SERVING || m->evidence == STORE_BY_DAEMON)
+		FAIL(ERR_INVALID_ARGUMENT, "keeper: a request as only serving certificates have");
 	if ((m->evidence == STORE_BY_MTLS) != (m->peer_count > 0))
 		FAIL(ERR_INVALID_ARGUMENT, "keeper: a client certificate where there is none, or the other way round");
 	atomic_store(&p->last, (m->flags & WIRE_ISSUE_LAST) != 0);
@@ -151,6 +180,7 @@ static struct err on_issue(void *self, struct chan_msg *msg)
 static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ FRONT_STATE_START, FRONT_HELLO, 4, 4, false, on_hello, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_SERVING, 1, KEY_SPKI_MAX, false, on_serving, FRONT_STATE_READY },
+	{ FRONT_STATE_READY, FRONT_SERVING_CSR, 1, CSR_DER_MAX, false, on_serving_csr, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_TOKEN, 40, 40, false, on_token, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_ISSUE, 72, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
 };

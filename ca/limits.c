@@ -1,9 +1,9 @@
 #include "ca/limits.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/hostname.h"
 #include "base/kube_name.h"
 #include "csr/spiffe.h"
@@ -27,13 +27,6 @@ struct limits {
 
 /* ---- making ---- */
 
-/* Octets of the address, 0 if it is none. */
-static uint8_t address_parse(const char *text, uint8_t out[16])
-{
-	if (inet_pton(AF_INET, text, out) == 1) return 4;
-	return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
-}
-
 static struct err range_parse(const char *text, struct range *out)
 {
 	const char *slash = strchr(text, '/');
@@ -42,7 +35,7 @@ static struct err range_parse(const char *text, struct range *out)
 
 	if (slash == NULL || (size_t)(slash - text) >= sizeof(address)) FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
 	(void)snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
-	out->len = address_parse(address, out->address);
+	out->len = address_octets(address, out->address);
 	if (out->len == 0 || sscanf(slash + 1, "%3u%n", &out->bits, &end) != 1) FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
 	if (slash[1 + end] != '\0' || out->bits > out->len * 8u) FAIL(ERR_INVALID_ARGUMENT, "ca: not a network");
 	return OK;
@@ -51,7 +44,7 @@ static struct err range_parse(const char *text, struct range *out)
 static void add_serving_name(struct limits *l, const char *text)
 {
 	uint8_t *address = l->addresses[l->name_count];
-	uint8_t n = address_parse(text, address);
+	uint8_t n = address_octets(text, address);
 
 	l->names[l->name_count++] = n > 0 ? (struct wire_name){ WIRE_TAG_IP, BYTES(address, n) } :
 					    (struct wire_name){ WIRE_TAG_DNS, bytes_str(text) };

@@ -42,7 +42,8 @@ static struct err check_names(struct checking_leaf *c)
 	unsigned tag;
 	size_t n = 0;
 
-	if (leaf->uri_count != 1 || !bytes_equal(leaf->uri, c->want->spiffe_id)) return refuse(c, "it is for another SPIFFE ID");
+	if (leaf->uri_count != (c->want->spiffe_id.len > 0) || !bytes_equal(leaf->uri, c->want->spiffe_id))
+		return refuse(c, "it is for another SPIFFE ID");
 	while (cert_san_next(&rest, &tag, &value).code == ERR_OK) {
 		if (tag == CSR_SAN_URI) continue;
 		if (!is_wanted(c->want, tag, value)) return refuse(c, "it has a name that was not granted");
@@ -64,12 +65,13 @@ static struct err check_life(struct checking_leaf *c)
 
 static struct err check_leaf(struct checking_leaf *c)
 {
+	bool serving = c->want->spiffe_id.len == 0;
 	struct err e;
 
 	if (!bytes_equal(c->s->leaf.key.spki, c->want->spki)) return refuse(c, "it is for another key than the request's");
 	TRY(check_names(c));
-	e = cert_svid_check(&c->s->leaf, c->want->trust_domain);
-	if (e.code != ERR_OK) return refuse_by(c, "it is no X.509-SVID", e);
+	e = serving ? cert_server_check(&c->s->leaf) : cert_svid_check(&c->s->leaf, c->want->trust_domain);
+	if (e.code != ERR_OK) return refuse_by(c, serving ? "it is no server's" : "it is no X.509-SVID", e);
 	/* Istio's clients want both; go-spiffe and Envoy take one without any */
 	if (!c->s->leaf.has_ext_key_usage) return refuse(c, "it has no extended key usage");
 	return check_life(c);

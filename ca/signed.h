@@ -10,7 +10,8 @@
 #define SIGNED_SKEW 300            /* seconds that the signer's clock may be ahead, or round up; ours */
 
 struct signed_want { /* views live for the call */
-	struct bytes spki, spiffe_id;
+	struct bytes spki;
+	struct bytes spiffe_id;        /* empty: a server's certificate, with `names` only */
 	const struct wire_name *names; /* DNS and IP names, in any order */
 	size_t name_count;
 	const char *trust_domain;

@@ -60,10 +60,10 @@ unsigned keeper_reason_metric(enum keeper_reason reason)
 static const struct wire_field issue_fields[] = {
 	ISSUE(id, U64, 0, 0),
 	ISSUE(flags, U8, 0, WIRE_ISSUE_LAST),
-	ISSUE(evidence, U8, STORE_BY_JWT, STORE_BY_JOIN_TOKEN),
+	ISSUE(evidence, U8, STORE_BY_JWT, STORE_BY_DAEMON),
 	ISSUE(lifetime, U32, 0, 0),
 	ISSUE(evidence_hash, RAW, 0, STORE_HASH_LEN),
-	ISSUE(spiffe_id, TEXT, 1, SPIFFE_ID_MAX),
+	ISSUE(spiffe_id, TEXT, 0, SPIFFE_ID_MAX),
 	ISSUE(caller, TEXT, 1, WIRE_CALLER_MAX),
 	ISSUE(rule, TEXT, 0, WIRE_NAME_MAX),
 	ISSUE(issuer, TEXT, 0, WIRE_NAME_MAX),
@@ -126,11 +126,20 @@ static struct err take_peers(struct bytes *in, struct wire_issue *m)
 	return OK;
 }
 
+/* A certificate of the daemon's own is for no SPIFFE ID, every other for one. */
+static struct err check_id(const struct wire_issue *m)
+{
+	if ((m->evidence == STORE_BY_DAEMON) != (m->spiffe_id.len == 0))
+		FAIL(ERR_INVALID_ARGUMENT, "wire: a request without a SPIFFE ID, or the daemon's own with one");
+	return OK;
+}
+
 struct err wire_issue_put(struct buf *out, const struct wire_issue *m)
 {
 	size_t before = out->len;
-	struct err e = check_request_id(m);
+	struct err e = check_id(m);
 
+	if (e.code == ERR_OK) e = check_request_id(m);
 	if (e.code == ERR_OK) e = wire_form_put(out, &issue_form, m);
 	if (e.code == ERR_OK) e = put_peers(out, m);
 	if (e.code == ERR_OK) e = put_names(out, m);
@@ -152,6 +161,7 @@ struct err wire_issue_take(struct bytes in, struct wire_issue *m)
 {
 	TRY(wire_form_take(&in, &issue_form, m));
 	TRY(check_request_id(m));
+	TRY(check_id(m));
 	TRY(take_peers(&in, m));
 	return take_names(&in, m);
 }

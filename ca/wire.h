@@ -29,13 +29,14 @@ enum wire_front_type { /* front's channel */
 	FRONT_SERVING = 2, /* SPKI: a serving certificate please (names are the keeper's own configuration) */
 	FRONT_TOKEN = 3,   /* struct wire_token_ask: which SPIFFE ID is this join token bound to? */
 	FRONT_ISSUE = 4,   /* struct wire_issue */
+	FRONT_SERVING_CSR = 5, /* PKCS#10: the same as SERVING when another signer is to sign (tls.issuer); it holds tls.names */
 	/* keeper -> front */
 	KEEPER_ROOTS = 16,   /* sealed memfd: struct wire_roots; after HELLO and on every change */
 	KEEPER_SERVING = 17, /* struct wire_serving */
 	KEEPER_TOKEN = 18,   /* struct wire_token_state */
 	KEEPER_ISSUED = 19,  /* struct wire_issued */
 	KEEPER_ISSUED_CHAIN = 21, /* struct wire_issued_chain: by another issuer */
-	KEEPER_REFUSED = 20, /* struct wire_refused; id WIRE_ID_SERVING answers FRONT_SERVING */
+	KEEPER_REFUSED = 20, /* struct wire_refused; here and in ISSUED_CHAIN the id WIRE_ID_SERVING answers FRONT_SERVING... */
 };
 #define WIRE_ID_SERVING 0 /* so no FRONT_ISSUE has the id 0 */
 
@@ -59,7 +60,7 @@ struct wire_peer { struct bytes serial, issuer; }; /* issuer: the key identifier
 struct wire_issue { /* FRONT_ISSUE */
 	uint64_t id;               /* front's own; unique among those in flight */
 	uint8_t flags;
-	uint8_t evidence;          /* enum store_evidence: JWT, MTLS, JOIN_TOKEN */
+	uint8_t evidence;          /* enum store_evidence: JWT, MTLS, JOIN_TOKEN; DAEMON in intents only, without a SPIFFE ID */
 	uint32_t lifetime;         /* seconds */
 	uint8_t evidence_hash[STORE_HASH_LEN]; /* SHA-256 of the token (a join token is spent with the record) or the peer's SPKI */
 	struct bytes spiffe_id, caller, rule, issuer, spki;

@@ -10,7 +10,7 @@ static const struct wire_field file_fields[] = {
 	WIRE_FIELD(wire_file, lifetime, U32, 1, UINT32_MAX),
 	WIRE_FIELD(wire_file, name, TEXT, 1, STORE_INTENT_NAME_MAX),
 	WIRE_FIELD(wire_file, signer_name, TEXT, 0, WIRE_SIGNER_NAME_MAX),
-	WIRE_FIELD(wire_file, spiffe_id, TEXT, 1, SPIFFE_ID_MAX),
+	WIRE_FIELD(wire_file, spiffe_id, TEXT, 0, SPIFFE_ID_MAX),
 	WIRE_FIELD(wire_file, caller, TEXT, 1, WIRE_CALLER_MAX),
 	WIRE_FIELD(wire_file, rule, TEXT, 0, WIRE_NAME_MAX),
 	WIRE_FIELD(wire_file, request_id, TEXT, 0, STORE_REQUEST_ID_MAX),

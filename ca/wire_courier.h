@@ -32,7 +32,8 @@ struct wire_file { /* please have this signed */
 	uint32_t lifetime;         /* seconds to ask for */
 	struct bytes name;         /* of the object, STORE_INTENT_NAME_MAX */
 	struct bytes signer_name;  /* empty: the issuer's own */
-	struct bytes spiffe_id, caller, rule; /* who and why: for the object's annotations */
+	/* Who and why: for the object's annotations.  Without a SPIFFE ID it is a server's certificate, ours. */
+	struct bytes spiffe_id, caller, rule;
 	struct bytes request_id;   /* the same; may be empty */
 	struct bytes csr;          /* DER */
 };

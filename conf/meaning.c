@@ -184,6 +184,21 @@ static struct err check_known_issuer(struct loader *l, const yaml_node_t *root, 
 	return conf_refuse(&l->t, conf_tree_find(&l->t, root, key), key, "needs issuers[%d].signer_name", at);
 }
 
+#define SIGNER_NAMES_MAX 16 /* ca/wire.h: names of one request */
+
+/* Another signer of the serving certificate is asked as for any other certificate, and so within the same bounds. */
+static struct err check_tls_issuer(struct loader *l, const yaml_node_t *root)
+{
+	const yaml_node_t *node = conf_tree_find(&l->t, root, "tls.issuer");
+
+	if (strcmp(conf_text(l->c, l->c->tls.issuer), CONF_OWN_ISSUER) == 0) return OK;
+	TRY(check_known_issuer(l, root, "tls.issuer", l->c->tls.issuer));
+	if (l->c->tls.cert_file != 0) return conf_refuse(&l->t, node, "tls.issuer", "does not go with tls.cert_file");
+	if (l->c->tls.names.count > SIGNER_NAMES_MAX)
+		return conf_refuse(&l->t, node, "tls.issuer", "takes %d tls.names at most", SIGNER_NAMES_MAX);
+	return OK;
+}
+
 struct err conf_meaning(struct loader *l, const yaml_node_t *root)
 {
 	TRY(check_order(l, root, "cert.default_lifetime", "cert.max_lifetime"));
@@ -197,5 +212,5 @@ struct err conf_meaning(struct loader *l, const yaml_node_t *root)
 	for (uint32_t i = 0; i < l->c->issuer_count; i++) TRY(check_keys(l, root, i));
 	for (uint32_t i = 0; i < l->c->csr_issuer_count; i++) TRY(check_csr_issuer(l, root, i));
 	TRY(check_known_issuer(l, root, "default_issuer", l->c->default_issuer));
-	return check_known_issuer(l, root, "tls.issuer", l->c->tls.issuer);
+	return check_tls_issuer(l, root);
 }

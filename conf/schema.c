@@ -90,7 +90,8 @@ static const struct schema_item top_items[] = {
 	  .help = "The private key of tls.cert_file (PEM)." },
 	{ "tls.issuer", SCHEMA_TEXT, 1, 63, CONF_OWN_ISSUER, AT(conf, tls.issuer), .check = schema_check_label,
 	  .help = "Who signs the daemon's own serving certificate: an entry of `issuers`, so that clients which know only that "
-		  "signer's root can connect, or `default`, Signet's own CA." },
+		  "signer's root can connect, or `default`, Signet's own CA. Nobody is served until it has signed; it must take "
+		  "requests with tls.names (16 at most) for the usage `server auth`." },
 	{ "tls.min_version", SCHEMA_ENUM, 0, 0, "1.2", AT(conf, tls.min_version), .choices = tls_versions,
 	  .help = "The oldest TLS that clients may speak. Istio's agents speak 1.3, so 1.3 is a safe choice in a mesh." },
 	{ "tls.lifetime", SCHEMA_SECONDS, 10 * MINUTE, 90 * DAY, "24h", AT(conf, tls.lifetime),

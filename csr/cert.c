@@ -293,7 +293,8 @@ static struct err svid_id_check(const struct cert *cert, const char *trust_domai
 	return OK;
 }
 
-struct err cert_svid_check(const struct cert *cert, const char *trust_domain)
+/* What holds for every leaf, an SVID or not. */
+static struct err leaf_check(const struct cert *cert)
 {
 	bool signs = (cert->key_usage & (CERT_KU_KEY_CERT_SIGN | CERT_KU_CRL_SIGN)) != 0;
 	const struct {
@@ -311,13 +312,27 @@ struct err cert_svid_check(const struct cert *cert, const char *trust_domain)
 		{ (cert->key_usage & CERT_KU_DIGITAL_SIGNATURE) == 0,
 		  ERR(ERR_INVALID_ARGUMENT, "svid: key usage lacks digitalSignature") },
 		{ signs, ERR(ERR_INVALID_ARGUMENT, "svid: key usage may sign certificates or CRLs") },
-		/* X509-SVID s4.4 */
-		{ cert->has_ext_key_usage && !cert->eku_any && !(cert->eku_server && cert->eku_client),
-		  ERR(ERR_INVALID_ARGUMENT, "svid: extended key usage lacks serverAuth or clientAuth") },
 	};
 
-	TRY(svid_id_check(cert, trust_domain));
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if (rules[i].broken) return rules[i].e;
+	return OK;
+}
+
+struct err cert_svid_check(const struct cert *cert, const char *trust_domain)
+{
+	TRY(svid_id_check(cert, trust_domain));
+	TRY(leaf_check(cert));
+	/* X509-SVID s4.4 */
+	if (cert->has_ext_key_usage && !cert->eku_any && !(cert->eku_server && cert->eku_client))
+		FAIL(ERR_INVALID_ARGUMENT, "svid: extended key usage lacks serverAuth or clientAuth");
+	return OK;
+}
+
+struct err cert_server_check(const struct cert *cert)
+{
+	TRY(leaf_check(cert));
+	if (cert->uri_count > 0) FAIL(ERR_INVALID_ARGUMENT, "cert: it has a URI");
+	if (!cert->eku_server) FAIL(ERR_INVALID_ARGUMENT, "cert: extended key usage lacks serverAuth");
 	return OK;
 }

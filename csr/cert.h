@@ -57,5 +57,7 @@ struct err cert_san_next(struct bytes *san, unsigned *tag, struct bytes *value);
  * cRLSign, EKU absent or both serverAuth and clientAuth (or any), SAN critical if the subject is empty, no unknown
  * critical extension.  INVALID_ARGUMENT names the rule. */
 struct err cert_svid_check(const struct cert *cert, const char *trust_domain);
+/* A server's certificate that is no SVID: no CA, no URI, and serverAuth.  INVALID_ARGUMENT otherwise. */
+struct err cert_server_check(const struct cert *cert);
 
 #endif

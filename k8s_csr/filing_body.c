@@ -62,7 +62,7 @@ struct err filing_body(const struct filing *x, const struct wire_file *m, struct
 {
 	static const char *const usages[] = { "digital signature", "server auth", "client auth", "key encipherment" };
 	AUTO(texts) struct texts t = { .spiffe_id = NULL };
-	bool keep = filing_issuer(x)->after == CONF_AFTER_KEEP;
+	bool keep = filing_issuer(x)->after == CONF_AFTER_KEEP, serving = m->spiffe_id.len == 0;
 	const struct kube_pair labels[] = { { FILING_LABEL, x->f->label },
 		                            { "app.kubernetes.io/managed-by", "signet" },
 		                            { FILING_AFTER, FILING_KEEP } };
@@ -74,14 +74,15 @@ struct err filing_body(const struct filing *x, const struct wire_file *m, struct
 	TRY(key_algorithm(m->csr, &algorithm));
 	csr.labels = labels;
 	csr.label_count = ARRAY_LEN(labels) - (keep ? 0 : 1);
-	csr.annotations = (const struct kube_pair[]){ { "signet.dev/spiffe-id", t.spiffe_id },
-		                                      { "signet.dev/caller", t.caller },
+	csr.annotations = (const struct kube_pair[]){ { "signet.dev/caller", t.caller },
 		                                      { "signet.dev/rule", t.rule },
 		                                      { "experimental.cert-manager.io/request-duration", t.duration },
+		                                      { "signet.dev/spiffe-id", t.spiffe_id },
 		                                      { "signet.dev/request-id", t.request_id } };
-	csr.annotation_count = m->request_id.len > 0 ? 5 : 4;
+	csr.annotation_count = serving ? 3 : m->request_id.len > 0 ? 5 : 4; /* our own has neither of the last two */
 	csr.usages = usages;
 	/* only such a key can encipher one (RFC 4055 s1.1); signers refuse the usage with others */
 	csr.usage_count = ARRAY_LEN(usages) - (bytes_equal(algorithm, BYTES(rsa, sizeof(rsa))) ? 0 : 1);
+	if (serving) csr.usage_count = 2; /* a front's key is none of RSA */
 	return kube_csr_create_body(&csr, out);
 }

@@ -48,11 +48,18 @@ static void on_roots(void *ctx, const struct wire_roots *roots)
 	else serving_on_roots(f->serving, roots);
 }
 
-static void on_serving(void *ctx, int64_t not_after, struct bytes cert)
+static void on_serving(void *ctx, const struct link_serving *serving)
 {
 	struct front *f = ctx;
 
-	serving_on_cert(f->serving, not_after, cert);
+	serving_on_cert(f->serving, serving);
+}
+
+static void on_serving_refused(void *ctx, struct err why)
+{
+	struct front *f = ctx;
+
+	serving_on_refused(f->serving, why);
 }
 
 static void on_lost(void *ctx, struct err why)
@@ -258,7 +265,9 @@ static struct err make_requests(struct front *f)
 
 static struct err make_link(struct front *f)
 {
-	struct link_events events = { .roots = on_roots, .serving = on_serving, .lost = on_lost, .ctx = f };
+	struct link_events events = {
+		.roots = on_roots, .serving = on_serving, .serving_refused = on_serving_refused, .lost = on_lost, .ctx = f
+	};
 
 	TRY(link_new(f->loop, f->o->keeper_fd, f->o->metrics, (size_t)f->o->conf->listen.max_pending, &f->link));
 	link_on(f->link, &events);

@@ -150,9 +150,9 @@ struct err link_hello(struct link *l, uint16_t number)
 	return chan_flush(l->chan);
 }
 
-struct err link_ask_serving(struct link *l, struct bytes spki)
+struct err link_ask_serving(struct link *l, enum wire_front_type type, struct bytes what)
 {
-	TRY(chan_put(l->chan, FRONT_SERVING, spki));
+	TRY(chan_put(l->chan, (uint16_t)type, what));
 	return chan_flush(l->chan);
 }
 
@@ -189,7 +189,7 @@ static struct err on_serving(void *self, struct chan_msg *msg)
 	struct wire_serving m;
 
 	TRY(wire_serving_take(msg->payload, &m));
-	l->events.serving(l->events.ctx, m.not_after, m.cert);
+	l->events.serving(l->events.ctx, &(struct link_serving){ .not_after = m.not_after, .cert = m.cert });
 	return OK;
 }
 
@@ -211,10 +211,16 @@ static struct err on_issued(void *self, struct chan_msg *msg)
 
 static struct err on_issued_chain(void *self, struct chan_msg *msg)
 {
+	struct link *l = self;
 	struct wire_issued_chain m;
 
 	TRY(wire_issued_chain_take(msg->payload, &m));
-	return slot_answer(self, m.id, &(struct link_answer){
+	if (m.id == WIRE_ID_SERVING) {
+		l->events.serving(l->events.ctx,
+				  &(struct link_serving){ .cert = m.cert, .chained = true, .chain_pem = m.chain_pem });
+		return OK;
+	}
+	return slot_answer(l, m.id, &(struct link_answer){
 		.err = OK, .record = m.index, .cert = m.cert, .chained = true, .chain_pem = m.chain_pem });
 }
 
@@ -224,7 +230,10 @@ static struct err on_refused(void *self, struct chan_msg *msg)
 	struct wire_refused m;
 
 	TRY(wire_refused_take(msg->payload, &m));
-	if (m.id == WIRE_ID_SERVING) return OK; /* of link_ask_serving(), which is asked again by its owner's timer */
+	if (m.id == WIRE_ID_SERVING) {
+		l->events.serving_refused(l->events.ctx, keeper_reason_err(m.reason));
+		return OK;
+	}
 	return slot_answer(l, m.id, &(struct link_answer){ .err = keeper_reason_err(m.reason) });
 }
 

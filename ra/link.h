@@ -12,9 +12,16 @@
 
 struct link;
 
+struct link_serving { /* borrowed */
+	int64_t not_after;
+	struct bytes cert;      /* DER */
+	bool chained;           /* by another issuer: chain_pem follows it, not the chain of `roots`; not_after is not told */
+	struct bytes chain_pem; /* may be empty */
+};
 struct link_events { /* what comes unasked, or after link_ask_serving() */
 	void (*roots)(void *ctx, const struct wire_roots *roots);
-	void (*serving)(void *ctx, int64_t not_after, struct bytes cert);
+	void (*serving)(void *ctx, const struct link_serving *serving);
+	void (*serving_refused)(void *ctx, struct err why);
 	void (*lost)(void *ctx, struct err why); /* the keeper is gone or speaks nonsense: the front ends */
 	void *ctx;
 };
@@ -23,7 +30,8 @@ void link_on(struct link *l, const struct link_events *events);
 void link_free(struct link *l); /* open questions are answered UNAVAILABLE first */
 
 struct err link_hello(struct link *l, uint16_t number);
-struct err link_ask_serving(struct link *l, struct bytes spki);
+/* Our own certificate: by our own CA for an SPKI, by another issuer for a CSR. */
+struct err link_ask_serving(struct link *l, enum wire_front_type type, struct bytes what);
 
 /* The answer to a question; `user` is what the asker gave.  Exactly one call per question, later, from the loop. */
 struct link_answer {

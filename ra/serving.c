@@ -10,13 +10,18 @@
 #include "base/clock.h"
 #include "csr/cert.h"
 #include "der/pem.h"
+#include "ra/serving_csr.h"
 
-#define RETRY_MS 5000 /* ours: when the keeper refused or forgot a renewal */
+#define RETRY_MS 5000          /* ours: when the keeper refused or forgot a renewal */
+#define RETRY_MAX_MS 300000    /* ours: doubled up to this, while another issuer refuses */
+#define FORGOTTEN_MS 30000     /* ours: after another issuer's deadline, at which the keeper answers */
 
 struct serving {
 	struct serving_options o;
 	struct timer *renew;
 	bool from_files;
+	const struct conf_csr_issuer *issuer; /* tls.issuer; NULL: our own CA */
+	int64_t retry_ms;            /* after the next refusal */
 	EVP_PKEY *key;               /* of the certificate in use */
 	EVP_PKEY *next;              /* of the certificate asked for */
 	struct buf leaf_pem;             /* the certificate in use, and the chain that it came under */
@@ -68,20 +73,46 @@ static void settle(struct serving *s, struct err e)
 	s->o.failed(s->o.ctx, e);
 }
 
-static struct err ask(struct serving *s)
+static struct err ask_our_own(struct serving *s)
 {
 	uint8_t *spki = NULL;
+	int n = i2d_PUBKEY(s->next, &spki);
 	struct err e;
-	int n;
 
-	EVP_PKEY_free(s->next);
-	s->next = EVP_EC_gen("P-256");
-	n = s->next == NULL ? -1 : i2d_PUBKEY(s->next, &spki);
-	if (n <= 0) FAIL(ERR_INTERNAL, "front: cannot make a serving key");
-	e = link_ask_serving(s->o.link, BYTES(spki, (size_t)n));
+	if (n <= 0) FAIL(ERR_INTERNAL, "front: cannot encode a serving key");
+	e = link_ask_serving(s->o.link, FRONT_SERVING, BYTES(spki, (size_t)n));
 	OPENSSL_free(spki);
 	if (e.code == ERR_OK) e = timer_start(s->renew, RETRY_MS);
 	return e;
+}
+
+static struct err ask_another(struct serving *s)
+{
+	AUTO(buf) struct buf csr = { .max = CSR_DER_MAX };
+
+	TRY(serving_csr(s->o.front->conf, s->next, &csr));
+	TRY(link_ask_serving(s->o.link, FRONT_SERVING_CSR, buf_view(&csr)));
+	return timer_start(s->renew, s->issuer->deadline * 1000 + FORGOTTEN_MS);
+}
+
+static struct err ask(struct serving *s)
+{
+	EVP_PKEY_free(s->next);
+	s->next = EVP_EC_gen("P-256");
+	if (s->next == NULL) FAIL(ERR_INTERNAL, "front: cannot make a serving key");
+	return s->issuer == NULL ? ask_our_own(s) : ask_another(s);
+}
+
+static struct err ask_first(struct serving *s)
+{
+	const struct conf *conf = s->o.front->conf;
+	int at = conf_csr_issuer_find(conf, bytes_str(conf_text(conf, conf->tls.issuer)));
+
+	if (at < 0) return ask(s);
+	s->issuer = &conf->csr_issuers[at];
+	log_event(s->o.front->log, LOG_INFO, "serving_waits", F_STR("issuer", conf_text(conf, s->issuer->name)),
+		  F_STR("note", "not ready until tls.issuer has signed the certificate to serve with"));
+	return ask(s);
 }
 
 static void on_renew(void *ctx)
@@ -110,10 +141,11 @@ struct err serving_new(const struct serving_options *options, struct serving **o
 
 	if (s == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "front: out of memory");
 	s->o = *options;
+	s->retry_ms = RETRY_MS;
 	s->chain_pem.max = s->roots_pem.max = WIRE_ROOTS_MAX;
 	s->leaf_pem.max = 2 * WIRE_ROOTS_MAX;
 	e = timer_new(options->loop, on_renew, s, &s->renew);
-	if (e.code == ERR_OK) e = options->front->tls_chain_pem.len > 0 ? load_files(s) : ask(s);
+	if (e.code == ERR_OK) e = options->front->tls_chain_pem.len > 0 ? load_files(s) : ask_first(s);
 	if (e.code != ERR_OK) serving_free(s);
 	else *out = s;
 	return e;
@@ -187,18 +219,38 @@ static int64_t renew_in(int64_t left)
 	return left > 2 ? left / 2 * 1000 : RETRY_MS;
 }
 
-void serving_on_cert(struct serving *s, int64_t not_after, struct bytes der)
+static int64_t end_of(const struct link_serving *m)
 {
+	struct cert cert;
+
+	return m->chained && cert_parse(m->cert, &cert).code == ERR_OK ? cert.not_after : m->not_after;
+}
+
+void serving_on_cert(struct serving *s, const struct link_serving *m)
+{
+	struct bytes chain = m->chained ? m->chain_pem : buf_view(&s->chain_pem);
+	int64_t not_after = end_of(m);
 	struct err e;
 
-	if (s->next == NULL || s->from_files || !is_for(s->next, der)) return;
+	if (s->next == NULL || s->from_files || !is_for(s->next, m->cert)) return;
 	EVP_PKEY_free(s->key);
 	s->key = MOVE(s->next);
+	s->retry_ms = RETRY_MS;
 	s->leaf_pem.len = 0;
-	e = pem_put(&s->leaf_pem, "CERTIFICATE", der);
-	if (e.code == ERR_OK) e = buf_put(&s->leaf_pem, s->chain_pem.data, s->chain_pem.len);
+	e = pem_put(&s->leaf_pem, "CERTIFICATE", m->cert);
+	if (e.code == ERR_OK) e = buf_put(&s->leaf_pem, chain.data, chain.len);
 	if (e.code == ERR_OK) e = rebuild(s);
 	if (e.code == ERR_OK) e = timer_start(s->renew, renew_in(not_after - clock_wall()));
 	metric_set(s->o.front->metrics, M_CERT_EXPIRY, (uint64_t)not_after);
 	settle(s, e);
+}
+
+/* Our own CA is asked again soon, for what it refuses passes soon; another issuer is given more and more time. */
+void serving_on_refused(struct serving *s, struct err why)
+{
+	if (s->issuer == NULL || s->next == NULL) return;
+	log_event(s->o.front->log, LOG_WARN, "serving_refused", F_STR("issuer", conf_text(s->o.front->conf, s->issuer->name)),
+		  F_INT("again_in_s", s->retry_ms / 1000), F_ERR(why));
+	settle(s, timer_start(s->renew, s->retry_ms));
+	s->retry_ms = s->retry_ms * 2 < RETRY_MAX_MS ? s->retry_ms * 2 : RETRY_MAX_MS;
 }

@@ -1,5 +1,5 @@
-/* serving.h: the front's own TLS identity: a key that never leaves this process, certified by our CA and renewed at half its
- * life; or the operator's files.  Also who may come as a client: the current roots. */
+/* serving.h: the front's own TLS identity: a key that never leaves this process, certified by our CA or by another issuer
+ * (tls.issuer) and renewed at half its life; or the operator's files.  Also who may come as a client: the current roots. */
 #ifndef SIGNET_RA_SERVING_H
 #define SIGNET_RA_SERVING_H
 
@@ -24,6 +24,7 @@ struct err serving_new(const struct serving_options *options, struct serving **o
 void serving_free(struct serving *s); /* NULL is allowed */
 /* The keeper said so. */
 void serving_on_roots(struct serving *s, const struct wire_roots *roots);
-void serving_on_cert(struct serving *s, int64_t not_after, struct bytes cert);
+void serving_on_cert(struct serving *s, const struct link_serving *serving);
+void serving_on_refused(struct serving *s, struct err why);
 
 #endif

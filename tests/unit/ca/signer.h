@@ -103,24 +103,29 @@ static void csr_make(EVP_PKEY *key, const char *san, const char *usage, struct b
 	X509_REQ_free(req);
 }
 
-/* The certificate for this CSR and this name, and the chain: PEM. */
-static void signer_sign(const struct signer *s, struct bytes csr, const char *san, int64_t life, struct buf *out)
+/* The certificate for this CSR, this name and this use, and the chain: PEM. */
+static void signer_sign_for(const struct signer *s, struct bytes csr, const char *const name[2], int64_t life, struct buf *out)
 {
 	const uint8_t *at = csr.data;
 	X509_REQ *req = d2i_X509_REQ(NULL, &at, (long)csr.len);
 	EVP_PKEY *key = X509_REQ_get_pubkey(req);
 	X509 *x = x509_new(NULL, s->ca, key, life);
 
-	add_ext(x, NID_subject_alt_name, san);
+	add_ext(x, NID_subject_alt_name, name[0]);
 	add_ext(x, NID_basic_constraints, "critical,CA:FALSE");
 	add_ext(x, NID_key_usage, "critical,digitalSignature");
-	add_ext(x, NID_ext_key_usage, "serverAuth,clientAuth");
+	if (name[1] != NULL) add_ext(x, NID_ext_key_usage, name[1]);
 	assert_true(X509_sign(x, s->key, EVP_sha256()) > 0);
 	put_pem(out, x);
 	put_pem(out, s->ca);
 	X509_free(x);
 	EVP_PKEY_free(key);
 	X509_REQ_free(req);
+}
+
+static void signer_sign(const struct signer *s, struct bytes csr, const char *san, int64_t life, struct buf *out)
+{
+	signer_sign_for(s, csr, (const char *const[]){ san, "serverAuth,clientAuth" }, life, out);
 }
 
 #endif

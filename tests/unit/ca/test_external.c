@@ -163,12 +163,12 @@ static void new_key(struct stand *s, const char *san, const char *usage)
 	OPENSSL_free(spki);
 }
 
-static void stand_open(struct stand *s, bool roots)
+static void stand_open_with(struct stand *s, const char *conf, bool roots)
 {
 	AUTO(buf) struct buf pem = { .max = 65536 };
 
 	memset(s, 0, sizeof(*s));
-	world_open(&s->w, ISSUERS);
+	world_open(&s->w, conf);
 	s->signer = signer_make("mesh");
 	put_pem(&pem, s->signer.root);
 	new_key(s, "URI:" WORKLOAD, "");
@@ -176,6 +176,11 @@ static void stand_open(struct stand *s, bool roots)
 	if (!roots) return;
 	give_roots(s, 0, buf_view(&pem));
 	give_roots(s, 1, buf_view(&pem));
+}
+
+static void stand_open(struct stand *s, bool roots)
+{
+	stand_open_with(s, ISSUERS, roots);
 }
 
 static void stand_close(struct stand *s)
@@ -569,6 +574,153 @@ static void test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen(void **
 	stand_close(&s);
 }
 
+/* ---- the fronts' own certificates by another signer ---- */
+
+#define SERVING ISSUERS "tls: { issuer: mesh, names: [signet.a.example, 127.0.0.1], lifetime: 1h }\n"
+#define NAMES "DNS:signet.a.example,IP:127.0.0.1"
+
+static void ask_serving(struct stand *s, uint16_t type, struct bytes what)
+{
+	MUST(chan_put(s->w.front.chan, type, what));
+	MUST(chan_flush(s->w.front.chan));
+}
+
+static void file_serving(struct stand *s)
+{
+	unsigned before = s->got.file;
+
+	new_key(s, NAMES, "");
+	ask_serving(s, FRONT_SERVING_CSR, buf_view(&s->csr));
+	HEARD(s, file, before + 1);
+}
+
+static void test_a_fronts_own_certificate_by_another_signer(void **state)
+{
+	static const char *const name[2] = { "critical," NAMES, "serverAuth" };
+	AUTO(buf) struct buf pem = { .max = 65536 }, m = { .max = 64 };
+	struct store_record r;
+	struct stand s;
+	struct bytes in;
+
+	(void)state;
+	stand_open_with(&s, SERVING, true);
+	file_serving(&s);
+	assert_int_equal(s.got.m.issuer, 0);
+	assert_int_equal(s.got.m.spiffe_id.len, 0);
+	assert_true(bytes_is(s.got.m.caller, "signet"));
+	assert_int_equal(s.got.m.lifetime, 3600);
+	assert_true(bytes_equal(s.got.m.csr, buf_view(&s.csr)));
+	signer_sign_for(&s.signer, s.got.m.csr, name, 3600, &pem);
+	say_signed(&s, s.got.m.id, buf_view(&pem));
+	EXPECT(&s.w.front, chain, 1);
+	assert_int_equal(s.w.front.got.id, WIRE_ID_SERVING);
+	assert_true(s.w.front.got.body_len > 0);
+	HEARD(&s, done, 1);
+	MUST(wire_get_put(&m, &(struct wire_get){ .id = 5, .index = s.w.front.got.index }));
+	assert_int_equal(admin_ask(&s.w, ADMIN_CERT_GET, &m), ERR_OK);
+	in = BYTES(s.w.admin.got.body, s.w.admin.got.body_len);
+	MUST(wire_record_take(&in, &r));
+	assert_int_equal(r.evidence, STORE_BY_DAEMON);
+	assert_true(bytes_is(r.issuer, "mesh"));
+	assert_int_equal(r.spiffe_id.len, 0);
+	stand_close(&s);
+}
+
+static void test_a_fronts_csr_must_hold_exactly_the_configured_names(void **state)
+{
+	static const char *const names[] = { "DNS:signet.a.example", "DNS:signet.a.example,IP:127.0.0.2", "DNS:b.example,IP:127.0.0.1",
+					     NAMES ",URI:" WORKLOAD, NAMES ",DNS:b.example", NAMES ",DNS:signet.a.example",
+					     "URI:" WORKLOAD, NULL };
+	struct stand s;
+
+	(void)state;
+	stand_open_with(&s, SERVING, true);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		new_key(&s, names[i], "");
+		ask_serving(&s, FRONT_SERVING_CSR, buf_view(&s.csr));
+		EXPECT(&s.w.front, refused, (unsigned)i + 1);
+		assert_int_equal(s.w.front.got.id, WIRE_ID_SERVING);
+		assert_int_equal(s.w.front.got.reason, REASON_CSR);
+	}
+	assert_int_equal(s.got.file, 0);
+	stand_close(&s);
+}
+
+static void test_a_serving_certificate_is_held_to_what_was_asked_for(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "critical,DNS:signet.a.example", "serverAuth" },         { "critical," NAMES ",DNS:b.example", "serverAuth" },
+		{ "critical," NAMES ",URI:" WORKLOAD, "serverAuth" },      { "critical,URI:" WORKLOAD, "serverAuth,clientAuth" },
+		{ "critical," NAMES, "clientAuth" },                       { "critical," NAMES, NULL },
+		{ NAMES, "serverAuth" }, /* no subject either */           { "critical,DNS:b.example,IP:127.0.0.1", "serverAuth" },
+	};
+	struct stand s;
+
+	(void)state;
+	stand_open_with(&s, SERVING, true);
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		AUTO(buf) struct buf pem = { .max = 65536 };
+
+		file_serving(&s);
+		signer_sign_for(&s.signer, s.got.m.csr, bad[i], 3600, &pem);
+		say_signed(&s, s.got.m.id, buf_view(&pem));
+		EXPECT(&s.w.front, refused, i + 1);
+		assert_int_equal(s.w.front.got.reason, REASON_ISSUER_ANSWER);
+		assert_int_equal(s.w.front.got.id, WIRE_ID_SERVING);
+	}
+	assert_int_equal(s.w.front.got.chain, 0);
+	stand_close(&s);
+}
+
+static void test_a_serving_certificate_that_a_dead_keeper_asked_for_is_recorded(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	stand_open_with(&s, SERVING, true);
+	file_serving(&s);
+	chan_free(s.courier);
+	stop(&s.w);
+	start(&s.w);
+	courier_open(&s);
+	assert_int_equal(s.got.file, 1);
+	assert_true(s.got.m.resume);
+	assert_int_equal(s.got.m.spiffe_id.len, 0);
+	sign_by(&s, &s.signer, "critical," NAMES, 3600);
+	HEARD(&s, done, 1);
+	assert_int_equal(s.w.front.got.chain + s.w.front.got.refused, 0);
+	stand_close(&s);
+}
+
+static void test_serving_certificates_are_asked_of_the_configured_issuer_only(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct wire_issue m;
+		unsigned frames;
+		struct err e;
+
+		stand_open_with(&s, i == 0 ? ISSUERS : SERVING, true);
+		new_key(&s, NAMES, "");
+		m = wanted(&s, 7);
+		m.evidence = STORE_BY_DAEMON; /* which only the keeper itself may say */
+		m.spiffe_id = BYTES_NONE;
+		if (i == 0) ask_serving(&s, FRONT_SERVING_CSR, buf_view(&s.csr));
+		else if (i == 1) ask_serving(&s, FRONT_SERVING, buf_view(&s.spki));
+		else if (i == 2) ask_serving(&s, FRONT_SERVING_CSR, TEXT("no request"));
+		else ask(&s.w.front, &m);
+		do {
+			e = chan_receive(s.w.front.chan, 64, &frames);
+			usleep(200);
+		} while (e.code == ERR_OK);
+		assert_int_equal(e.code, ERR_UNAVAILABLE); /* the keeper has closed it */
+		assert_int_equal(s.got.file, 0);
+		stand_close(&s);
+	}
+}
+
 /* ---- what admin is told ---- */
 
 /* The answer is borrowed until the next question. */
@@ -791,6 +943,11 @@ int main(void)
 		cmocka_unit_test(test_a_front_that_dies_leaves_its_requests_to_be_recorded),
 		cmocka_unit_test(test_what_outlives_its_chain_is_refused_or_asked_for_anew),
 		cmocka_unit_test(test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen),
+		cmocka_unit_test(test_a_fronts_own_certificate_by_another_signer),
+		cmocka_unit_test(test_a_fronts_csr_must_hold_exactly_the_configured_names),
+		cmocka_unit_test(test_a_serving_certificate_is_held_to_what_was_asked_for),
+		cmocka_unit_test(test_a_serving_certificate_that_a_dead_keeper_asked_for_is_recorded),
+		cmocka_unit_test(test_serving_certificates_are_asked_of_the_configured_issuer_only),
 		cmocka_unit_test(test_what_became_of_requests_is_told_of_each_issuer),
 		cmocka_unit_test(test_a_pinned_root_can_be_forgotten_for_good),
 		cmocka_unit_test(test_the_roots_of_all_issuers_are_published_and_counted),

@@ -407,6 +407,24 @@ static void test_an_issue_has_a_request_s_name_or_none(void **state)
 	assert_int_equal(wire_issue_put(&good, &m).code, ERR_INVALID_ARGUMENT);
 }
 
+static void test_the_daemons_own_request_is_for_no_spiffe_id(void **state)
+{
+	static const struct { uint8_t evidence; const char *id; bool good; } rows[] = {
+		{ STORE_BY_DAEMON, "", true }, { STORE_BY_DAEMON, "spiffe://example.org/a", false },
+		{ STORE_BY_JWT, "", false }, { STORE_BY_MTLS, "", false }, { STORE_BY_JOIN_TOKEN, "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf) struct buf out = { .max = 4096 };
+		struct wire_issue m = { .evidence = rows[i].evidence, .caller = TEXT("signet"), .spki = TEXT("k") };
+
+		m.spiffe_id = bytes_str(rows[i].id);
+		if ((wire_issue_put(&out, &m).code == ERR_OK) != rows[i].good) fail_msg("row %zu", i);
+		if (rows[i].good) assert_int_equal(wire_issue_take(buf_view(&out), &got.issue).code, ERR_OK);
+	}
+}
+
 static void test_an_issue_names_whole_serials_and_key_identifiers(void **state)
 {
 	static const struct { const char *name; size_t serial, issuer;
@@ -502,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_every_message_is_refused_when_cut_or_longer),
 		cmocka_unit_test(test_refuses_an_issue_out_of_bounds),
 		cmocka_unit_test(test_an_issue_has_a_request_s_name_or_none),
+		cmocka_unit_test(test_the_daemons_own_request_is_for_no_spiffe_id),
 		cmocka_unit_test(test_an_issue_names_whole_serials_and_key_identifiers),
 		cmocka_unit_test(test_an_issue_carries_only_dns_and_ip_names),
 		cmocka_unit_test(test_every_failure_has_a_reason),

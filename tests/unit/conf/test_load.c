@@ -10,6 +10,7 @@
 #include "conf/load.h"
 
 #define TD "trust_domain: example.org\n"
+#define MESH "clusters: [{ id: c }]\nissuers: [{ name: mesh, cluster: c, signer_name: x.y/z, roots_file: /r }]\n"
 #define ISSUER(n, i) "  - { name: " n ", issuer: " i ", jwks_file: /j, audiences: [a] }\n"
 
 static struct err parse(const char *yaml, struct conf **out, struct conf_problem *problem)
@@ -157,6 +158,8 @@ static const struct {
 	{ TD "clusters: [{ id: c }]\nissuers: [{ name: a, cluster: c, signer_name: x.y/z, roots_file: /r, trust_on_first_use: true }]\n", "signet.yaml:3: issuers[0].trust_on_first_use: is for those without roots_file" },
 	{ TD "default_issuer: mesh\n", "signet.yaml:2: default_issuer: no entry of issuers has the name mesh" },
 	{ TD "tls: { issuer: mesh }\n", "signet.yaml:2: tls.issuer: no entry of issuers has the name mesh" },
+	{ TD MESH "tls: { issuer: mesh, cert_file: /c, key_file: /k }\n", "signet.yaml:4: tls.issuer: does not go with tls.cert_file" },
+	{ TD MESH "tls: { issuer: mesh, names: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] }\n", "signet.yaml:4: tls.issuer: takes 16 tls.names at most" },
 	{ TD "jwt_issuers: [{ name: a, issuer: x, jwks_file: /j, audiences: [] }]\n", "signet.yaml:2: jwt_issuers[0].audiences: may not be empty" },
 	{ TD "jwt_issuers: [{ name: a, issuer: x, jwks_file: /j, audience: [a] }]\n", "signet.yaml:2: jwt_issuers[0].audience: unknown key; did you mean audiences?" },
 	{ TD "policy:\n  - spiffe_id: a\n", "signet.yaml:3: policy[0].name: missing; it has no default" },

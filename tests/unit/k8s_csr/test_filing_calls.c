@@ -90,6 +90,32 @@ static void test_what_is_filed(void **state)
 	world_end(&w);
 }
 
+/* Signet's own serving certificate: no client's. */
+static void test_a_servers_certificate_is_for_servers_only(void **state)
+{
+	struct wire_file m;
+	struct world w;
+	const json_t *usages;
+	json_t *body;
+
+	(void)state;
+	world_begin(&w);
+	m = order(7, NAME);
+	m.spiffe_id = BYTES_NONE;
+	m.caller = bytes_str("signet");
+	assert_int_equal(filings_file(w.filings, &m).code, ERR_OK);
+	body = body_of("POST", PATH, "application/json");
+	assert_string_equal(at(body, "metadata|annotations|signet.dev/spiffe-id"), "(none)");
+	assert_string_equal(at(body, "metadata|annotations|signet.dev/caller"), "signet");
+	assert_string_equal(at(body, CERT_MANAGER), "3600s");
+	usages = json_object_get(json_object_get(body, "spec"), "usages");
+	assert_int_equal(json_array_size(usages), 2);
+	assert_string_equal(json_string_value(json_array_get(usages, 0)), "digital signature");
+	assert_string_equal(json_string_value(json_array_get(usages, 1)), "server auth");
+	json_decref(body);
+	world_end(&w);
+}
+
 /* SEQUENCE { SEQUENCE { 0, {}, SEQUENCE { SEQUENCE { rsaEncryption }}}}: what is looked at of a request with an RSA key. */
 static const uint8_t rsa_csr[] = { 0x30, 0x16, 0x30, 0x14, 0x02, 0x01, 0x00, 0x30, 0x00, 0x30, 0x0d, 0x30, 0x0b,
 	                           0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01 };
@@ -625,6 +651,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_filed),
+		cmocka_unit_test(test_a_servers_certificate_is_for_servers_only),
 		cmocka_unit_test(test_what_is_filed_depends_on_the_order),
 		cmocka_unit_test(test_what_cannot_be_filed),
 		cmocka_unit_test(test_approval),

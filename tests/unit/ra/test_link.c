@@ -25,7 +25,8 @@ struct fixture {
 	struct link *link;
 	struct metrics metrics;
 	struct keeper keeper;
-	size_t lost, refused, roots, answers;
+	size_t lost, refused, roots, answers, servings, serving_refused;
+	bool chained;
 	struct err why;
 	struct link_answer last;
 	struct link *ask_again; /* on_done asks a new question */
@@ -105,11 +106,20 @@ static void on_roots(void *ctx, const struct wire_roots *roots)
 	((struct fixture *)ctx)->roots++;
 }
 
-static void on_serving(void *ctx, int64_t not_after, struct bytes cert)
+static void on_serving(void *ctx, const struct link_serving *serving)
 {
-	(void)ctx;
-	(void)not_after;
-	(void)cert;
+	struct fixture *f = ctx;
+
+	f->servings++;
+	f->chained = serving->chained;
+}
+
+static void on_serving_refused(void *ctx, struct err why)
+{
+	struct fixture *f = ctx;
+
+	f->serving_refused++;
+	f->why = why;
 }
 
 static void on_done(void *user, const struct link_answer *answer)
@@ -137,7 +147,7 @@ static void turn(struct fixture *f)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct link_events events = { .roots = on_roots, .serving = on_serving, .lost = on_lost, .ctx = f };
+	struct link_events events = { .roots = on_roots, .serving = on_serving, .serving_refused = on_serving_refused, .lost = on_lost, .ctx = f };
 	int fds[2];
 
 	assert_int_equal(loop_new(&f->loop).code, ERR_OK);
@@ -213,17 +223,34 @@ static void test_refused_serving_certificate_is_no_end(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(link_ask_serving(f->link, bytes_str("key")).code, ERR_OK);
+	assert_int_equal(link_ask_serving(f->link, FRONT_SERVING, bytes_str("key")).code, ERR_OK);
 	listen_to(f);
 	assert_int_equal(f->keeper.servings, 1);
 	refuse(f, WIRE_ID_SERVING, REASON_STORE);
 	turn(f);
 	assert_int_equal(f->lost, 0);
+	assert_int_equal(f->serving_refused, 1);
+	assert_int_equal(f->why.code, ERR_UNAVAILABLE);
 	assert_int_equal(ask_issue(f).code, ERR_OK);
 	flush_and_listen(f);
 	issue(f, f->keeper.ids[0]);
 	turn(f);
 	assert_int_equal(f->answers, 1);
+}
+
+static void test_serving_certificate_of_another_issuer_is_no_answer_to_a_request(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(buf) struct buf out = { .max = 256 };
+
+	assert_int_equal(wire_issued_chain_put(&out, &(struct wire_issued_chain){ .id = WIRE_ID_SERVING, .cert = bytes_str("c") }).code, ERR_OK);
+	assert_int_equal(chan_put(f->keeper.chan, KEEPER_ISSUED_CHAIN, buf_view(&out)).code, ERR_OK);
+	assert_int_equal(chan_flush(f->keeper.chan).code, ERR_OK);
+	turn(f);
+	assert_int_equal(f->lost, 0);
+	assert_int_equal(f->servings, 1);
+	assert_true(f->chained);
+	assert_int_equal(f->answers, 0);
 }
 
 static void test_unasked_answer_ends_the_link(void **state)
@@ -401,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers_find_their_question, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_serving_certificate_is_no_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_serving_certificate_of_another_issuer_is_no_answer_to_a_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unasked_answer_ends_the_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_answer_ends_the_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_old_answer_does_not_reach_the_next_question, setup, teardown),
