@@ -6,27 +6,22 @@
 #include <sys/mman.h>
 
 #include "admin/http.h"
+#include "admin/processes.h"
 #include "base/control.h"
 #include "base/wire.h"
 
 #define QUESTIONS_MAX 128 /* ours: more than connections */
-#define PAGES_MAX 128     /* processes whose metrics are shown: fronts and the rest */
 
 struct admin {
 	const struct admin_options *o;
-	struct chan *control, *keeper;
+	struct chan *keeper; /* processes.control is the monitor's */
 	struct http *http;
 	uint64_t next_id;
 	struct question {
 		uint64_t id; /* 0: free */
 		struct http_request *request; /* NULL: it went away */
 	} questions[QUESTIONS_MAX];
-	struct page {
-		struct control_peer peer;
-		struct metrics *metrics;
-	} pages[PAGES_MAX];
-	size_t page_count;
-	char status[CONTROL_STATUS_MAX + 1]; /* of the processes, as the monitor tells it */
+	struct processes processes;
 	bool stopping;
 };
 
@@ -55,9 +50,11 @@ static struct err ask(struct admin *a, struct http_request *r, const struct api_
 
 static void on_api(void *ctx, struct http_request *r, const struct api_operation *op, struct api_request *req)
 {
-	struct err e = ask(ctx, r, op, req);
+	struct admin *a = ctx;
+	json_t *result = NULL;
+	struct err e = op->here != NULL ? op->here(&a->processes, req, &result) : ask(a, r, op, req);
 
-	if (e.code != ERR_OK) http_answer(r, e, e.reason, NULL);
+	if (e.code != ERR_OK || op->here != NULL) http_answer(r, e, e.reason, result);
 }
 
 static void on_gone(void *ctx, struct http_request *r)
@@ -70,7 +67,8 @@ static void on_gone(void *ctx, struct http_request *r)
 
 static void add_processes(const struct admin *a, const struct api_operation *op, json_t *result)
 {
-	if (op->message == ADMIN_STATUS && result != NULL) (void)json_object_set_new(result, "processes", json_string(a->status));
+	if (op->message == ADMIN_STATUS && result != NULL)
+		(void)json_object_set_new(result, "processes", json_string(a->processes.status));
 }
 
 /* `body` is in the message or in a memfd. */
@@ -135,33 +133,14 @@ static struct err on_stop(void *self, struct chan_msg *msg)
 	return OK;
 }
 
-static bool same_peer(const struct control_peer *x, const struct control_peer *y)
-{
-	return x->role == y->role && x->number == y->number;
-}
-
 static struct err on_metrics(void *self, struct chan_msg *msg)
 {
-	struct admin *a = self;
-	struct page page;
-	size_t i = 0;
-
-	TRY(control_peer_take(msg->payload, &page.peer));
-	TRY(metrics_map(msg->fd, false, &page.metrics));
-	while (i < a->page_count && !same_peer(&a->pages[i].peer, &page.peer)) i++;
-	if (i == PAGES_MAX) FAIL(ERR_RESOURCE_EXHAUSTED, "admin: too many metrics pages");
-	if (i < a->page_count) (void)munmap(a->pages[i].metrics, sizeof(struct metrics));
-	else a->page_count++;
-	a->pages[i] = page;
-	return OK;
+	return processes_on_page(&((struct admin *)self)->processes, msg);
 }
 
 static struct err on_status(void *self, struct chan_msg *msg)
 {
-	struct admin *a = self;
-
-	memcpy(a->status, msg->payload.data, msg->payload.len);
-	a->status[msg->payload.len] = '\0';
+	processes_on_status(&((struct admin *)self)->processes, msg->payload);
 	return OK;
 }
 
@@ -173,43 +152,27 @@ static const struct chan_rule control_rules[] = {
 
 /* ---- metrics and health ---- */
 
-_Static_assert(METRIC_OWN == CONF_CSR_ISSUERS_MAX && METRIC_SLOTS >= CONF_CLUSTERS_MAX, "a slot for each issuer and cluster");
-
-static void name_slots(const struct conf *conf, struct metric_names *names)
-{
-	*names = (struct metric_names){ .name[METRIC_OF_ISSUER][METRIC_OWN] = CONF_OWN_ISSUER };
-	for (uint32_t i = 0; i < conf->csr_issuer_count; i++)
-		names->name[METRIC_OF_ISSUER][i] = names->name[METRIC_OF_SIGNER][i] = conf_text(conf, conf->csr_issuers[i].name);
-	for (uint32_t i = 0; i < conf->cluster_count; i++)
-		names->name[METRIC_OF_CLUSTER][i] = conf_text(conf, conf->clusters[i].id);
-}
-
 static struct err on_render(void *ctx, struct buf *out)
 {
-	struct admin *a = ctx;
-	struct metrics *pages[PAGES_MAX];
-	struct metric_names names;
-
-	name_slots(a->o->conf, &names);
-	for (size_t i = 0; i < a->page_count; i++) pages[i] = a->pages[i].metrics;
-	return metrics_render(&(struct metric_pages){ .pages = pages, .count = a->page_count, .names = &names }, out);
+	return processes_render(&((struct admin *)ctx)->processes, out);
 }
 
 /* Ready: some front serves (it has its certificate, so the keeper answered it). */
 static bool on_is_ready(void *ctx)
 {
-	struct admin *a = ctx;
-
-	for (size_t i = 0; i < a->page_count; i++)
-		if (a->pages[i].peer.role == CONTROL_FRONT && atomic_load(&a->pages[i].metrics->value[M_SERVING]) > 0) return true;
-	return false;
+	return processes_serve(&((struct admin *)ctx)->processes);
 }
 
 /* ---- the loop ---- */
 
+static int sooner(int ms, int other)
+{
+	return ms < 0 || other < ms ? other : ms;
+}
+
 static struct err wait_once(struct admin *a)
 {
-	struct pollfd fds[2 + HTTP_FDS] = { { .fd = chan_fd(a->control), .events = POLLIN },
+	struct pollfd fds[2 + HTTP_FDS] = { { .fd = chan_fd(a->processes.control), .events = POLLIN },
 		                            { .fd = chan_fd(a->keeper), .events = POLLIN } };
 	int http[HTTP_FDS];
 	size_t n = http_fds(a->http, http);
@@ -217,8 +180,10 @@ static struct err wait_once(struct admin *a)
 
 	if (chan_wants_write(a->keeper)) fds[1].events |= POLLOUT;
 	for (size_t i = 0; i < n; i++) fds[2 + i] = (struct pollfd){ .fd = http[i], .events = POLLIN };
-	if (poll(fds, 2 + n, http_timeout_ms(a->http)) < 0 && errno != EINTR) FAIL_BY(ERR_INTERNAL, "admin: poll", errno);
-	if (fds[0].revents != 0) TRY(chan_receive(a->control, 4, &frames));
+	if (poll(fds, 2 + n, sooner(http_timeout_ms(a->http), recent_look(&a->processes.recent, &a->processes))) < 0 &&
+	    errno != EINTR)
+		FAIL_BY(ERR_INTERNAL, "admin: poll", errno);
+	if (fds[0].revents != 0) TRY(chan_receive(a->processes.control, 4, &frames));
 	if (fds[1].revents != 0) {
 		TRY(chan_flush(a->keeper));
 		TRY(chan_receive(a->keeper, 16, &frames));
@@ -233,14 +198,14 @@ static struct err admin_begin(struct admin *a)
 	uint8_t room[4];
 	struct buf hello = BUF_ON(room);
 
-	TRY(chan_new(a->o->control_fd, control_rules, ARRAY_LEN(control_rules), a, &a->control));
+	TRY(chan_new(a->o->control_fd, control_rules, ARRAY_LEN(control_rules), a, &a->processes.control));
 	TRY(chan_new(a->o->keeper_fd, keeper_rules, ARRAY_LEN(keeper_rules), a, &a->keeper));
 	TRY(http_new(a->o, &events, &a->http));
 	TRY(wire_hello_put(&hello, &(struct wire_hello){ .version = WIRE_VERSION }));
 	TRY(chan_put(a->keeper, ADMIN_HELLO, buf_view(&hello)));
 	TRY(chan_flush(a->keeper));
-	TRY(chan_put(a->control, CONTROL_READY, BYTES_NONE));
-	return chan_flush(a->control);
+	TRY(chan_put(a->processes.control, CONTROL_READY, BYTES_NONE));
+	return chan_flush(a->processes.control);
 }
 
 /* Who still waits is told: MHD_stop_daemon() aborts the process while a connection is suspended. */
@@ -265,12 +230,14 @@ struct err admin_run(const struct admin_options *options)
 
 	if (a == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "admin: out of memory");
 	a->o = options;
+	a->processes.conf = options->conf;
+	a->processes.log = options->log;
 	e = admin_begin(a);
 	while (e.code == ERR_OK && !a->stopping) e = wait_once(a);
 	answer_waiting(a);
 	http_free(a->http);
 	chan_free(a->keeper);
-	chan_free(a->control);
+	chan_free(a->processes.control);
 	free(a);
 	return e;
 }

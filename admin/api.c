@@ -5,6 +5,7 @@
 
 #include "admin/fields.h"
 #include "admin/issuers.h"
+#include "admin/processes.h"
 #include "admin/roots.h"
 #include "base/clock.h"
 #include "base/wire.h"
@@ -331,27 +332,31 @@ static struct err answer_cert(const struct conf *conf, struct bytes body, json_t
 }
 
 static const struct api_operation operations[] = {
-	{ "GET", "/v1/status", ADMIN_STATUS, ask_get, answer_status },
-	{ "GET", "/v1/roots", ADMIN_ROOTS, ask_get, answer_roots },
-	{ "POST", "/v1/ca/csr", ADMIN_CA_CSR, ask_get, answer_csr },
-	{ "POST", "/v1/ca/import", ADMIN_CA_IMPORT, ask_ca_import, answer_root_done },
-	{ "GET", "/v1/root-set", ADMIN_ROOT_STATUS, ask_get, answer_root_set },
-	{ "POST", "/v1/root-set/:step", ADMIN_ROOT_STEP, ask_root_step, answer_root_done },
-	{ "GET", "/v1/events", ADMIN_EVENT_LIST, ask_page, answer_events },
-	{ "GET", "/v1/limits", ADMIN_LIMITS, ask_get, answer_limits },
-	{ "GET", "/v1/issuers", ADMIN_ISSUERS, ask_get, answer_issuers },
-	{ "DELETE", "/v1/issuer-roots/:id", ADMIN_ISSUER_FORGET, ask_named, answer_none },
-	{ "GET", "/v1/tokens", ADMIN_TOKEN_LIST, ask_page, answer_tokens },
-	{ "POST", "/v1/tokens", ADMIN_TOKEN_CREATE, ask_token_create, answer_token },
-	{ "DELETE", "/v1/tokens/:id", ADMIN_TOKEN_REVOKE, ask_named, answer_none },
-	{ "GET", "/v1/certs", ADMIN_CERT_LIST, ask_certs, answer_certs },
-	{ "GET", "/v1/certs/:id", ADMIN_CERT_GET, ask_cert, answer_cert },
-	{ "GET", "/v1/bans", ADMIN_BAN_LIST, ask_page, answer_bans },
-	{ "POST", "/v1/bans", ADMIN_BAN_ADD, ask_ban, answer_none },
-	{ "GET", "/v1/crl", ADMIN_CRL, ask_get, answer_crl },
-	{ "GET", "/v1/revocations", ADMIN_REVOCATION_LIST, ask_page, answer_revocations },
-	{ "POST", "/v1/revocations", ADMIN_CERT_REVOKE, ask_revoke, answer_revoked },
-	{ "DELETE", "/v1/bans", ADMIN_BAN_REMOVE, ask_unban, answer_none },
+	{ "GET", "/v1/status", ADMIN_STATUS, ask_get, answer_status, NULL },
+	{ "GET", "/v1/roots", ADMIN_ROOTS, ask_get, answer_roots, NULL },
+	{ "POST", "/v1/ca/csr", ADMIN_CA_CSR, ask_get, answer_csr, NULL },
+	{ "POST", "/v1/ca/import", ADMIN_CA_IMPORT, ask_ca_import, answer_root_done, NULL },
+	{ "GET", "/v1/root-set", ADMIN_ROOT_STATUS, ask_get, answer_root_set, NULL },
+	{ "POST", "/v1/root-set/:step", ADMIN_ROOT_STEP, ask_root_step, answer_root_done, NULL },
+	{ "GET", "/v1/events", ADMIN_EVENT_LIST, ask_page, answer_events, NULL },
+	{ "GET", "/v1/limits", ADMIN_LIMITS, ask_get, answer_limits, NULL },
+	{ "GET", "/v1/issuers", ADMIN_ISSUERS, ask_get, answer_issuers, NULL },
+	{ "DELETE", "/v1/issuer-roots/:id", ADMIN_ISSUER_FORGET, ask_named, answer_none, NULL },
+	{ "GET", "/v1/tokens", ADMIN_TOKEN_LIST, ask_page, answer_tokens, NULL },
+	{ "POST", "/v1/tokens", ADMIN_TOKEN_CREATE, ask_token_create, answer_token, NULL },
+	{ "DELETE", "/v1/tokens/:id", ADMIN_TOKEN_REVOKE, ask_named, answer_none, NULL },
+	{ "GET", "/v1/certs", ADMIN_CERT_LIST, ask_certs, answer_certs, NULL },
+	{ "GET", "/v1/certs/:id", ADMIN_CERT_GET, ask_cert, answer_cert, NULL },
+	{ "GET", "/v1/bans", ADMIN_BAN_LIST, ask_page, answer_bans, NULL },
+	{ "POST", "/v1/bans", ADMIN_BAN_ADD, ask_ban, answer_none, NULL },
+	{ "GET", "/v1/crl", ADMIN_CRL, ask_get, answer_crl, NULL },
+	{ "GET", "/v1/revocations", ADMIN_REVOCATION_LIST, ask_page, answer_revocations, NULL },
+	{ "POST", "/v1/revocations", ADMIN_CERT_REVOKE, ask_revoke, answer_revoked, NULL },
+	{ "DELETE", "/v1/bans", ADMIN_BAN_REMOVE, ask_unban, answer_none, NULL },
+	{ "GET", "/v1/health", 0, NULL, NULL, here_health },
+	{ "GET", "/v1/metrics", 0, NULL, NULL, here_metrics },
+	{ "GET", "/v1/log", 0, NULL, NULL, here_log_show },
+	{ "POST", "/v1/log", 0, NULL, NULL, here_log_set },
 };
 
 static bool path_matches(const char *pattern, const char *path)

@@ -12,6 +12,8 @@
 #define API_PAGE 100             /* elements of a page unless `limit` says otherwise */
 #define API_PAGE_MAX 1000
 
+struct processes; /* admin/processes.h */
+
 struct api_request {
 	const char *method, *path;  /* "POST", "/v1/tokens" */
 	/* A query parameter, or NULL.  ctx is the HTTP layer's. */
@@ -28,6 +30,8 @@ struct api_operation {
 	struct err (*ask)(const struct api_request *r, struct buf *out);
 	/* body: of the answer (from the message or the memfd). */
 	struct err (*answer)(const struct conf *conf, struct bytes body, json_t **out);
+	/* Instead of these: what admin knows by itself. */
+	struct err (*here)(struct processes *processes, const struct api_request *r, json_t **out);
 };
 /* NULL: no such path; *wrong_method: the path is there, the method is not. */
 const struct api_operation *api_find(const char *method, const char *path, bool *wrong_method);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "admin/processes.h"
 #include "proto/json.h"
 
 #define CONNECTIONS_MAX 64  /* ours, each daemon */
@@ -14,7 +15,6 @@
 #define PUBLIC_IDLE_S 10    /* ours, of metrics and health: anybody may come */
 #define PUBLIC_PER_IP 16    /* ours: one address must not keep the others' health checks out */
 #define CONNECTION_MEMORY (32 * 1024)
-#define METRICS_MAX (256 * 1024)
 #define REFUSED_KEPT 8      /* ours */
 
 struct http {
@@ -194,7 +194,7 @@ static enum MHD_Result on_public(void *cls, struct MHD_Connection *conn, const c
                                  const char *version, const char *data, size_t *size, void **state)
 {
 	struct http *h = cls; /* #lizard forgives: the parameters are libmicrohttpd's */
-	AUTO(buf) struct buf out = { .max = METRICS_MAX };
+	AUTO(buf) struct buf out = { .max = METRICS_TEXT_MAX };
 
 	(void)version;
 	(void)data;

@@ -15,6 +15,7 @@ enum control_type {
 	CONTROL_READY = 1,   /* empty: it serves now */
 	CONTROL_NO_COURIER = 10, /* front -> monitor: empty: it lost its channel to the courier a second ago: another, please */
 	CONTROL_CA_RESULT = 7, /* keeper -> monitor: u8: 1 the CA of CONTROL_CA is in use, 0 it was refused */
+	CONTROL_LOG = 11,    /* admin -> monitor: struct control_log: another log level for a while */
 	/* monitor -> child */
 	CONTROL_STOP = 2,    /* empty: finish what is in hand, then exit with status 0 */
 	/* -> keeper, courier, front, with descriptor: struct control_peer: a new peer's end of a channel (ca/wire.h,
@@ -36,5 +37,18 @@ struct control_peer { /* payload of CONTROL_CHANNEL and CONTROL_METRICS */
 #define CONTROL_PEER_LEN 3
 struct err control_peer_put(struct buf *out, const struct control_peer *m);
 struct err control_peer_take(struct bytes in, struct control_peer *m); /* INVALID_ARGUMENT: size, unknown role */
+
+#define CONTROL_EVERY_ROLE 255
+#define CONTROL_EVERY_NUMBER UINT16_MAX
+#define CONTROL_LOG_SECONDS_MAX 86400 /* ours: what is forgotten must end by itself */
+struct control_log { /* payload of CONTROL_LOG */
+	uint8_t role;     /* enum control_role, or CONTROL_EVERY_ROLE */
+	uint16_t number;  /* or CONTROL_EVERY_NUMBER */
+	uint8_t level;    /* enum log_level (base/log.h) */
+	uint32_t seconds; /* 1..CONTROL_LOG_SECONDS_MAX */
+};
+#define CONTROL_LOG_LEN 8
+struct err control_log_put(struct buf *out, const struct control_log *m);
+struct err control_log_take(struct bytes in, struct control_log *m); /* INVALID_ARGUMENT: size, or out of range */
 
 #endif

@@ -9,6 +9,21 @@
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level <= LOG_DEBUG ? level : LOG_DEBUG];
+}
+
+bool log_level_parse(struct bytes name, enum log_level *out)
+{
+	for (enum log_level i = LOG_ERROR; i <= LOG_DEBUG; i++) {
+		if (!bytes_is(name, level_names[i])) continue;
+		*out = i;
+		return true;
+	}
+	return false;
+}
+
 struct line {
 	char *at, *end; /* end leaves room for the closing of the line */
 	bool json;
@@ -125,7 +140,7 @@ void log_flush(const struct log *log)
 	log->buffer->len = 0;
 }
 
-void log_write(const struct log *log, enum log_level level, const char *event, const struct field *fields)
+static void write_line(const struct log *log, enum log_level level, const char *event, const struct field *fields)
 {
 	char line[LOG_LINE_MAX];
 	size_t len = log_format(log, level, event, fields, line);
@@ -138,4 +153,36 @@ void log_write(const struct log *log, enum log_level level, const char *event, c
 	if (len > sizeof(log->buffer->data) - log->buffer->len) log_flush(log);
 	memcpy(log->buffer->data + log->buffer->len, line, len);
 	log->buffer->len += len;
+}
+
+/* A new second: what was left out before is told.  Of several threads one comes first. */
+static void begin_second(const struct log *log, int64_t was, int64_t now)
+{
+	struct log_shared *s = log->shared;
+	uint64_t left, told;
+
+	if (!atomic_compare_exchange_strong(&s->second, &was, now)) return;
+	atomic_store(&s->lines, 0);
+	left = atomic_load(&s->left_out);
+	told = atomic_exchange(&s->told, left);
+	if (left > told)
+		write_line(log, LOG_DEBUG, "debug_left_out", (const struct field[]){ F_INT("count", left - told), F_END });
+}
+
+static bool may_debug(const struct log *log)
+{
+	struct log_shared *s = log->shared;
+	int64_t now = clock_mono_us() / 1000000, was;
+
+	if (s == NULL) return true;
+	was = atomic_load(&s->second);
+	if (was != now) begin_second(log, was, now);
+	if (atomic_fetch_add(&s->lines, 1) < LOG_DEBUG_A_SECOND) return true;
+	atomic_fetch_add(&s->left_out, 1);
+	return false;
+}
+
+void log_write(const struct log *log, enum log_level level, const char *event, const struct field *fields)
+{
+	if (level != LOG_DEBUG || may_debug(log)) write_line(log, level, event, fields);
 }

@@ -35,12 +35,20 @@ static const char *const labels[METRIC_LABELS] = {
 	[METRIC_OF_ISSUER] = "issuer", [METRIC_OF_SIGNER] = "issuer", [METRIC_OF_CLUSTER] = "cluster",
 };
 
+#define STEP_US 10   /* of it, what does not wait */
 #define FAST_US 100  /* Signet's own work */
 #define SLOW_US 5000 /* other servers': up to 20 s */
 struct histogram_info { const char *name, *help; int64_t first_us; };
 static const struct histogram_info histograms[HISTOGRAM_COUNT] = {
 	[H_REQUEST] = { "signet_request_seconds", "Time from the request's last byte to its answer.", FAST_US },
 	[H_KEEPER] = { "signet_keeper_seconds", "Time that the keeper took, from asking to the durable answer.", FAST_US },
+	[H_AUTHENTICATE] = { "signet_authenticate_seconds", "Time to find out who asks, asking others included.", STEP_US },
+	[H_DECIDE] = { "signet_decide_seconds", "Time for policy, and for the proof that the key is the client's.", STEP_US },
+	[H_SAME_NODE] = { "signet_same_node_seconds", "Time to find out whether a proxy may speak for a pod.", STEP_US },
+	[H_ANSWER] = { "signet_answer_seconds", "Time from the keeper's answer until the client's is handed over.", STEP_US },
+	[H_SIGN] = { "signet_sign_seconds", "Time for a signature by the CA's key.", STEP_US },
+	[H_QUEUE] = { "signet_store_queue_seconds", "Time that what is signed waits for a transaction.", FAST_US },
+	[H_COMMIT] = { "signet_store_commit_seconds", "Time for a transaction, until it is durable.", FAST_US },
 };
 static const struct histogram_info histograms_of[HISTOGRAM_OF_COUNT] = { /* all of signers */
 	[HO_CSR] = { "signet_csr_seconds", "Time from asking another signer to its certificate.", SLOW_US },
@@ -76,6 +84,11 @@ void metric_add_of(struct metrics *m, enum metric_of i, size_t slot, uint64_t n)
 	if (slot < METRIC_SLOTS) atomic_fetch_add_explicit(&m->of[i][slot], n, memory_order_relaxed);
 }
 
+void metric_set_of(struct metrics *m, enum metric_of i, size_t slot, uint64_t v)
+{
+	if (slot < METRIC_SLOTS) atomic_store_explicit(&m->of[i][slot], v, memory_order_relaxed);
+}
+
 uint64_t metric_get_of(const struct metrics *m, enum metric_of i, size_t slot)
 {
 	return slot < METRIC_SLOTS ? atomic_load_explicit(&m->of[i][slot], memory_order_relaxed) : 0;
@@ -89,7 +102,7 @@ const char *metric_reason(enum metric_of i)
 void metrics_let_go(struct metrics *m)
 {
 	for (enum metric i = 0; i < METRIC_COUNT; i++)
-		if (infos[i].kind == METRIC_GAUGE_SUM) metric_set(m, i, 0);
+		if (infos[i].kind == METRIC_GAUGE_SUM || infos[i].kind == METRIC_GAUGE_FIRST) metric_set(m, i, 0);
 	for (size_t i = 0; i < METRIC_OF_COUNT; i++)
 		for (size_t n = 0; infos_of[i].kind == METRIC_GAUGE_SUM && n < METRIC_SLOTS; n++)
 			atomic_store_explicit(&m->of[i][n], 0, memory_order_relaxed);
@@ -146,15 +159,19 @@ static struct err put_label(struct buf *out, const char *label, const char *valu
 	return buf_put_str(out, "\"");
 }
 
-static uint64_t total(const struct metric_pages *pages, enum metric m)
+static uint64_t together(enum metric_kind kind, uint64_t a, uint64_t b)
+{
+	if (kind == METRIC_GAUGE_MAX) return a > b ? a : b;
+	if (kind == METRIC_GAUGE_FIRST) return a == 0 || (b != 0 && b < a) ? b : a;
+	return a + b;
+}
+
+uint64_t metrics_total(const struct metric_pages *pages, enum metric m)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < pages->count; i++) {
-		uint64_t v = atomic_load_explicit(&pages->pages[i]->value[m], memory_order_relaxed);
-
-		sum = infos[m].kind == METRIC_GAUGE_MAX ? (v > sum ? v : sum) : sum + v;
-	}
+	for (size_t i = 0; i < pages->count; i++)
+		sum = together(infos[m].kind, sum, atomic_load_explicit(&pages->pages[i]->value[m], memory_order_relaxed));
 	return sum;
 }
 
@@ -211,7 +228,7 @@ static struct err put_times(const struct times *t, struct buf *out)
 		TRY(buf_printf(out, "%s_bucket{", t->info->name));
 		TRY(put_label(out, t->label, t->value));
 		if (t->label != NULL) TRY(buf_put_str(out, ","));
-		if (b < HISTOGRAM_BUCKETS - 1) TRY(buf_printf(out, "le=\"%.4f\"} %llu\n", bound, (unsigned long long)seen));
+		if (b < HISTOGRAM_BUCKETS - 1) TRY(buf_printf(out, "le=\"%.6g\"} %llu\n", bound, (unsigned long long)seen));
 		else TRY(buf_printf(out, "le=\"+Inf\"} %llu\n", (unsigned long long)seen));
 	}
 	TRY(put_total(t, "sum", out));
@@ -256,7 +273,7 @@ struct err metrics_render(const struct metric_pages *pages, struct buf *out)
 		if (m == 0 || strcmp(infos[m - 1].name, name) != 0)
 			TRY(put_head(out, name, infos[m].help, type_of(infos[m].kind)));
 		TRY(buf_printf(out, "%s%s%s%s %llu\n", name, with[0] ? "{" : "", with, with[0] ? "}" : "",
-		               (unsigned long long)total(pages, m)));
+		               (unsigned long long)metrics_total(pages, m)));
 	}
 	for (enum metric_of m = 0; m < METRIC_OF_COUNT; m++) {
 		if (m <= MO_REFUSED) TRY(put_head(out, infos_of[m].name, infos_of[m].help, type_of(infos_of[m].kind)));

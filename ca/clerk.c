@@ -1,5 +1,6 @@
 /* clerk.c: admin's reads, and the look-up indexes: whatever may take long and must not hold up a certificate. */
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/chan.h"
 #include "base/clock.h"
@@ -232,11 +233,15 @@ void clerk_cert(struct keeper *k, struct job *job)
 static void gauges(struct keeper *k)
 {
 	struct store_stats stats;
+	struct statvfs fs;
 
 	if (store_stats(k->store, &stats).code != ERR_OK) return;
 	metric_set(k->metrics, M_STORE_BYTES, stats.used_bytes + stats.index_used_bytes);
 	metric_set(k->metrics, M_INDEX_BEHIND, stats.index_behind);
 	metric_set(k->metrics, M_RECORDS, stats.records_end);
+	if (statvfs(k->options->data_dir, &fs) != 0) return;
+	metric_set(k->metrics, M_DISK_BYTES, (uint64_t)fs.f_blocks * fs.f_frsize);
+	metric_set(k->metrics, M_DISK_FREE, (uint64_t)fs.f_bavail * fs.f_frsize);
 }
 
 /* The indexes are for admin only: built while no certificate is made, or when they are far behind. */

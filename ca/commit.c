@@ -29,15 +29,22 @@ static bool fronts_idle(const struct keeper *k)
 	return true;
 }
 
+static size_t count(const struct job *jobs)
+{
+	size_t n = 0;
+
+	for (; jobs != NULL; jobs = jobs->next) n++;
+	return n;
+}
+
 /* Clients that keep their connections ask again when they are answered.  So the batch just answered and those who
  * came while it was committed are the company to expect (at most storage.commit_wait): two groups of clients that
  * take turns become one, and a client that is alone never waits for anybody.  Counted before the answers leave: who
  * asks again at once would be counted twice. */
 static void expect_company(struct queue *q, const struct job *jobs)
 {
-	size_t answered = 0;
+	size_t answered = count(jobs);
 
-	for (; jobs != NULL; jobs = jobs->next) answered++;
 	pthread_mutex_lock(&q->lock);
 	q->expected = answered + q->count < BATCH_ENOUGH ? answered + q->count : BATCH_ENOUGH;
 	pthread_mutex_unlock(&q->lock);
@@ -102,10 +109,27 @@ void keeper_publish(struct keeper *k)
 
 /* ---- one batch ---- */
 
+static void note_waiting(struct keeper *k, const struct job *jobs, int64_t now)
+{
+	metric_set(k->metrics, M_QUEUED, count(jobs));
+	for (; jobs != NULL; jobs = jobs->next)
+		if (jobs->begun_us != 0) metric_observe(k->metrics, H_QUEUE, now - jobs->begun_us);
+}
+
+static void note_time(struct keeper *k, const struct job *jobs, int64_t us)
+{
+	size_t n = count(jobs);
+
+	metric_observe(k->metrics, H_COMMIT, us);
+	metric_add(k->metrics, M_COMMITTED, n);
+	log_event(k->log, LOG_DEBUG, "committed", F_INT("requests", n), F_INT("us", us));
+}
+
 static void note_commit(struct keeper *k, struct err e, uint64_t records)
 {
 	bool before = atomic_exchange(&k->store_ok, e.code == ERR_OK);
 
+	metric_set(k->metrics, M_STORE_FAILING, e.code != ERR_OK);
 	metric_inc(k->metrics, e.code == ERR_OK ? M_COMMITS : M_COMMIT_FAILED);
 	if (e.code == ERR_OK) metric_set(k->metrics, M_RECORDS, records);
 	/* Once for each change: a full disk must not fill the log too. */
@@ -185,9 +209,13 @@ static void flush_touched(struct committer *c)
 static void run_batch(struct committer *c, struct job *jobs)
 {
 	struct keeper *k = c->keeper;
+	int64_t from_us = clock_mono_us();
 	uint64_t records = 0;
-	struct err e = commit_all(k, jobs, &records);
+	struct err e;
 
+	note_waiting(k, jobs, from_us);
+	e = commit_all(k, jobs, &records);
+	if (e.code == ERR_OK) note_time(k, jobs, clock_mono_us() - from_us);
 	note_commit(k, e, records);
 	if (e.code != ERR_OK) fail_all(jobs, e);
 	expect_company(&k->queue, jobs);

@@ -85,9 +85,18 @@ static void tell_file(struct keeper *k, struct job *job)
 	struct external_job *e = job->external;
 	const struct wire_issue *i = &job->issue;
 	bool resume = e->resume || e->stage == EXTERNAL_RECORD;
-	struct wire_file m = { .id = e->id, .issuer = (uint8_t)e->issuer, .resume = resume, .deadline = e->deadline,
-			       .lifetime = e->lifetime, .name = bytes_str(e->name), .signer_name = i->signer_name,
-			       .spiffe_id = i->spiffe_id, .caller = i->caller, .rule = i->rule, .csr = i->csr };
+	struct wire_file m = { .id = e->id,
+			       .issuer = (uint8_t)e->issuer,
+			       .resume = resume,
+			       .deadline = e->deadline,
+			       .lifetime = e->lifetime,
+			       .name = bytes_str(e->name),
+			       .signer_name = i->signer_name,
+			       .spiffe_id = i->spiffe_id,
+			       .caller = i->caller,
+			       .rule = i->rule,
+			       .request_id = i->request_id,
+			       .csr = i->csr };
 
 	e->told = k->external->courier != NULL;
 	if (wire_file_put(&out, &m).code == ERR_OK) tell(k->external, KEEPER_FILE, buf_view(&out));
@@ -310,8 +319,9 @@ void external_failed(struct keeper *k, const struct wire_failed *m)
 	struct job *job = slot == NULL ? NULL : *slot;
 
 	if (job == NULL || job->external->stage != EXTERNAL_ASKED) return;
-	log_event(k->log, LOG_WARN, "issuer_failed", F_STR("issuer", conf_text(k->conf, issuer_of(k, job)->name)),
-	          F_STR("name", job->external->name), F_BYTES("spiffe_id", job->issue.spiffe_id), F_BYTES("why", m->why));
+	log_event(k->log, LOG_WARN, "issuer_failed", F_BYTES("request_id", job->issue.request_id),
+		  F_STR("issuer", conf_text(k->conf, issuer_of(k, job)->name)), F_STR("name", job->external->name),
+		  F_BYTES("spiffe_id", job->issue.spiffe_id), F_BYTES("why", m->why));
 	external_refuse(k, job, wire_failure_reason((enum wire_failure)m->failure), m->why);
 }
 

@@ -10,7 +10,7 @@
 
 static void refuse_answer(struct keeper *k, struct job *job, const char *what)
 {
-	log_event(k->log, LOG_ERROR, "issuer_answer_refused",
+	log_event(k->log, LOG_ERROR, "issuer_answer_refused", F_BYTES("request_id", job->issue.request_id),
 	          F_STR("issuer", conf_text(k->conf, k->conf->csr_issuers[job->external->issuer].name)),
 	          F_STR("name", job->external->name), F_BYTES("spiffe_id", job->issue.spiffe_id), F_STR("what", what));
 	external_refuse(k, job, REASON_ISSUER_ANSWER, bytes_str(what));
@@ -33,8 +33,15 @@ static struct err save_roots(struct keeper *k, const struct store_event *ev)
 {
 	AUTO(buf) struct buf saved = { .max = STORE_VALUE_MAX };
 
+	external_note_roots(k);
 	TRY(issuer_roots_save(k->external->roots, &saved));
 	return external_store(k, ISSUER_ROOTS, buf_view(&saved), ev);
+}
+
+void external_note_roots(struct keeper *k)
+{
+	for (unsigned i = 0; i < k->conf->csr_issuer_count; i++)
+		metric_set_of(k->metrics, MO_ROOT_EXPIRY, i, (uint64_t)issuer_roots_end(k->external->roots, i));
 }
 
 struct err external_use_roots(struct keeper *k)
@@ -142,6 +149,7 @@ static struct err fill_record(struct keeper *k, struct job *job, const struct si
 	r->caller = job->issue.caller;
 	r->rule = job->issue.rule;
 	r->issuer = job->issue.issuer;
+	r->request_id = job->issue.request_id;
 	r->evidence = (enum store_evidence)job->issue.evidence;
 	memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
 	r->root_seq = roots_seq(k->roots);
@@ -172,6 +180,7 @@ static void take_chain(struct keeper *k, struct job *job, const struct signed_ch
 	struct err e;
 
 	if (job->issue.signer_name.len == 0) k->external->chain_end[job->external->issuer] = s->above->not_after;
+	metric_set_of(k->metrics, MO_CHAIN_EXPIRY, job->external->issuer, (uint64_t)s->above->not_after);
 	if (s->outlives && ask_again(k, job, s->above->not_after)) return;
 	if (s->outlives) {
 		refuse_answer(k, job, "it outlives its chain");

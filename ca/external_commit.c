@@ -8,7 +8,7 @@
 #include "storage/node.h"
 #include "storage/revoke.h"
 
-#define INTENT_VERSION 1
+#define INTENT_VERSION 2 /* 1: without the request's name */
 
 static const struct wire_field intent_fields[] = {
 	WIRE_FIELD(external_intent, version, U8, INTENT_VERSION, INTENT_VERSION),
@@ -103,9 +103,9 @@ void external_record_answer(struct keeper *k, struct job *job)
 	}
 	front_refuse(job, job->reason);
 	if (job->result.code != ERR_OK) return;
-	log_event(k->log, LOG_WARN, "issued_and_withheld", F_BYTES("spiffe_id", job->issue.spiffe_id),
-	          F_HEX("serial", job->record.serial), F_INT("record", (int64_t)job->record.index),
-	          F_ERR(keeper_reason_err(job->reason)));
+	log_event(k->log, LOG_WARN, "issued_and_withheld", F_BYTES("request_id", job->issue.request_id),
+		  F_BYTES("spiffe_id", job->issue.spiffe_id), F_HEX("serial", job->record.serial),
+		  F_INT("record", (int64_t)job->record.index), F_ERR(keeper_reason_err(job->reason)));
 }
 
 void external_return(struct keeper *k, struct job *job)

@@ -38,6 +38,8 @@ void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reaso
 void external_take(struct keeper *k, struct job *job, struct bytes pem);
 /* New roots: durable, then told to all; what fails here is tried again by external_turn(). */
 struct err external_use_roots(struct keeper *k);
+/* Their ends, for the metrics. */
+void external_note_roots(struct keeper *k);
 /* external.c: the courier may clean it up; the same grant under another name. */
 void external_done(struct keeper *k, const struct job *job);
 enum keeper_reason external_name(struct keeper *k, struct job *job);

@@ -117,6 +117,7 @@ struct err external_start(struct keeper *k)
 	TRY(key_verifier_new(&x->verifier));
 	TRY(issuer_roots_new(k->conf, &x->roots));
 	TRY(read_store(k, &new_instance));
+	external_note_roots(k);
 	return new_instance ? make_instance(k) : OK;
 }
 

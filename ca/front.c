@@ -182,7 +182,7 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ FRONT_STATE_READY, FRONT_SERVING, 1, KEY_SPKI_MAX, false, on_serving, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_SERVING_CSR, 1, CSR_DER_MAX, false, on_serving_csr, FRONT_STATE_READY },
 	{ FRONT_STATE_READY, FRONT_TOKEN, 40, 40, false, on_token, FRONT_STATE_READY },
-	{ FRONT_STATE_READY, FRONT_ISSUE, 70, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
+	{ FRONT_STATE_READY, FRONT_ISSUE, 72, CHAN_PAYLOAD_MAX, false, on_issue, FRONT_STATE_READY },
 };
 
 struct err front_channel(struct peer *p, int fd)

@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	AUTO(buf) struct buf out = { .max = 1 << 20 };
 	struct bytes in;
 	struct control_peer peer;
+	struct control_log level;
 
 	if (len == 0) return 0;
 	in = BYTES(data + 1, len - 1);
@@ -80,6 +81,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	WHOLE(36, failed, wire_failed)
 	ELEMENT(37, issuer, wire_issuer)
 	ELEMENT(38, issuer_root, wire_issuer_root)
+	case 39:
+		if (control_log_take(in, &level).code == ERR_OK) compare(in, &out, control_log_put(&out, &level));
+		break;
 	case 21:
 		if (control_peer_take(in, &peer).code == ERR_OK) compare(in, &out, control_peer_put(&out, &peer));
 		break;

@@ -46,6 +46,7 @@ struct peer { /* a front or admin; the main thread's, but for the atomics */
 
 struct job {
 	struct hsm_job sign;     /* first, so that the hsm_job is the job */
+	int64_t begun_us;        /* issue: monotonic, when signing began; then when it had ended; 0: not signed here */
 	struct job *next;
 	struct peer *peer;
 	struct err (*apply)(struct keeper *k, struct job *job, struct store_batch *batch); /* writes: into the batch */

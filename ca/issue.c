@@ -73,6 +73,7 @@ static void fill_record(struct keeper *k, struct job *job, bool serving)
 	r->caller = job->issue.caller;
 	r->rule = job->issue.rule;
 	r->issuer = bytes_str(CONF_OWN_ISSUER);
+	r->request_id = job->issue.request_id;
 	r->evidence = serving ? STORE_BY_DAEMON : (enum store_evidence)job->issue.evidence;
 	memcpy(r->evidence_hash, job->issue.evidence_hash, STORE_HASH_LEN);
 	r->root_seq = roots_seq(k->roots);
@@ -120,7 +121,11 @@ static void on_signed(struct hsm_job *sign, struct err result)
 	struct job *job = (struct job *)sign; /* its first member */
 	struct keeper *k = job->peer->keeper;
 
+	int64_t now = clock_mono_us();
+
 	job->result = result;
+	metric_observe(k->metrics, H_SIGN, now - job->begun_us);
+	job->begun_us = now;
 	keeper_at_point(k, "after-sign");
 	if (k->immediate) fresh_add(k, job);
 	else queue_push(&k->queue, job);
@@ -144,7 +149,8 @@ static enum keeper_reason prepare(struct keeper *k, struct job *job, bool servin
 	if (serving) names.items = limits_serving_names(k->limits, &names.count);
 	e = build(k, job, &key, &names);
 	if (e.code == ERR_OK) return REASON_NONE;
-	log_event(k->log, LOG_ERROR, "keeper_refuses_to_sign", F_BYTES("spiffe_id", job->issue.spiffe_id), F_ERR(e));
+	log_event(k->log, LOG_ERROR, "keeper_refuses_to_sign", F_BYTES("request_id", job->issue.request_id),
+	          F_BYTES("spiffe_id", job->issue.spiffe_id), F_ERR(e));
 	return e.code == ERR_UNAVAILABLE ? REASON_SIGNER : REASON_PROFILE;
 }
 
@@ -156,7 +162,7 @@ static enum keeper_reason seal(struct keeper *k, struct job *job)
 	struct err e = job->result;
 
 	if (e.code != ERR_OK) {
-		log_event(k->log, LOG_ERROR, "signer_failed", F_ERR(e));
+		log_event(k->log, LOG_ERROR, "signer_failed", F_BYTES("request_id", job->issue.request_id), F_ERR(e));
 		return REASON_SIGNER;
 	}
 	e = template_seal(k->signer->template, buf_view(&job->tbs), BYTES(job->sign.sig, job->sign.sig_len), &job->cert);
@@ -276,8 +282,17 @@ static void answer_serving(struct job *job)
 	if (wire_serving_put(&out, &m).code == ERR_OK) (void)chan_put(job->peer->chan, KEEPER_SERVING, buf_view(&out));
 }
 
+static void log_outcome(struct keeper *k, const struct job *job, enum keeper_reason reason)
+{
+	log_event(k->log, LOG_DEBUG, reason == REASON_NONE ? "recorded" : "refused", F_BYTES("request_id", job->issue.request_id),
+	          F_BYTES("spiffe_id", job->issue.spiffe_id), F_HEX("serial", job->record.serial),
+	          F_INT("record", reason == REASON_NONE ? (int64_t)job->record.index : -1),
+	          F_STR("why", reason == REASON_NONE ? "" : keeper_reason_err(reason).reason));
+}
+
 static void issue_answer(struct keeper *k, struct job *job)
 {
+	log_outcome(k, job, job->reason);
 	if (job->reason == REASON_NONE) atomic_fetch_add(&k->issued, 1);
 	if (job->reason == REASON_NONE && !job->again) issuers_issued(k, METRIC_OWN);
 	if (job->reason != REASON_NONE) front_refuse(job, job->reason);
@@ -298,6 +313,7 @@ void issue_start(struct keeper *k, struct job *job, bool serving)
 	job->answer = issue_answer;
 	reason = prepare(k, job, serving);
 	if (reason != REASON_NONE) {
+		log_outcome(k, job, reason);
 		front_refuse(job, reason);
 		job->peer->dirty = true;
 		job_free(k, job);
@@ -308,6 +324,7 @@ void issue_start(struct keeper *k, struct job *job, bool serving)
 	} else {
 		job->sign.msg = buf_view(&job->tbs);
 		job->sign.done = on_signed;
+		job->begun_us = clock_mono_us();
 		hsm_key_sign(k->signer->key, &job->sign);
 	}
 }

@@ -61,6 +61,21 @@ static struct err take(struct bytes *pem, struct buf *der)
 	return OK;
 }
 
+int64_t issuer_roots_end(const struct issuer_roots *r, unsigned issuer)
+{
+	struct bytes pem = issuer_roots_of(r, issuer);
+	int64_t first = 0;
+
+	for (;;) {
+		AUTO(buf) struct buf der = { .max = 0 };
+		struct cert cert;
+
+		if (take(&pem, &der).code != ERR_OK) return first;
+		if (cert_parse(buf_view(&der), &cert).code == ERR_OK && (first == 0 || cert.not_after < first))
+			first = cert.not_after;
+	}
+}
+
 struct err issuer_roots_among(struct bytes pem, struct buf *out)
 {
 	for (;;) {

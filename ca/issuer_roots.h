@@ -20,6 +20,8 @@ struct err issuer_roots_set(struct issuer_roots *r, unsigned issuer, struct byte
 struct err issuer_roots_among(struct bytes pem, struct buf *out);
 /* As issuer_roots_set(), of what came with a certificate. */
 struct err issuer_roots_pin(struct issuer_roots *r, unsigned issuer, struct bytes pem);
+/* Unix seconds at which the first of them ends; 0: none is known. */
+int64_t issuer_roots_end(const struct issuer_roots *r, unsigned issuer);
 /* Are they such?  Then from now on none are known. */
 bool issuer_roots_pinned(const struct issuer_roots *r, unsigned issuer);
 void issuer_roots_unpin(struct issuer_roots *r, unsigned issuer);

@@ -97,6 +97,19 @@ void rotate_status(struct keeper *k, struct job *job)
 	clerk_answer_list(job, e, &list);
 }
 
+/* When the first root in that state ends; 0: there is none. */
+static int64_t first_end(const struct root_set *set, enum root_state state)
+{
+	int64_t end = 0;
+	struct cert cert;
+
+	for (unsigned i = 0; i < set->item_count; i++) {
+		if (set->items[i].state != state || cert_parse(set->items[i].cert, &cert).code != ERR_OK) continue;
+		if (end == 0 || cert.not_after < end) end = cert.not_after;
+	}
+	return end;
+}
+
 void rotate_gauges(struct keeper *k, const struct root_set *set, const struct outlook *o)
 {
 	uint64_t next = 0, old = 0;
@@ -107,6 +120,8 @@ void rotate_gauges(struct keeper *k, const struct root_set *set, const struct ou
 		old += set->items[i].state == ROOT_OLD;
 		if (set->items[i].state == ROOT_NEXT) safe = o->items[i].blind.certs == 0 ? o->now : o->items[i].blind.until;
 	}
+	metric_set(k->metrics, M_ROOT_FIRST_NEXT, (uint64_t)first_end(set, ROOT_NEXT));
+	metric_set(k->metrics, M_ROOT_FIRST_OLD, (uint64_t)first_end(set, ROOT_OLD));
 	metric_set(k->metrics, M_ROOTS_NEXT, next);
 	metric_set(k->metrics, M_ROOTS_OLD, old);
 	metric_set(k->metrics, M_ROOT_NEXT_SAFE, (uint64_t)safe);

@@ -99,6 +99,7 @@ static void note(struct keeper *k, const char *event)
 	warn_of_end(k, s);
 	metric_set(k->metrics, M_ROOT_EXPIRY, (uint64_t)s->root_not_after);
 	metric_set(k->metrics, M_CA_EXPIRY, (uint64_t)s->not_after);
+	metric_set(k->metrics, M_CA_WARN, (uint64_t)(s->not_after - soon(s)));
 	if (s->brought) metric_set(k->metrics, M_CHAIN_EXPIRY, (uint64_t)s->not_after);
 }
 

@@ -72,11 +72,18 @@ static const struct wire_field issue_fields[] = {
 	ISSUE(csr, BYTES, 0, CSR_DER_MAX),
 	ISSUE(own_id, TEXT, 0, SPIFFE_ID_MAX),
 	ISSUE(node, TEXT, 0, STORE_NODE_MAX),
+	ISSUE(request_id, TEXT, 0, STORE_REQUEST_ID_MAX),
 	ISSUE(peer_count, U8, 0, WIRE_PEERS_MAX),
 	ISSUE(name_count, U8, 0, WIRE_NAMES_MAX),
 };
 static const struct wire_form issue_form = WIRE_FORM(wire_issue, issue_fields);
+_Static_assert(REQUEST_ID_MAX == STORE_REQUEST_ID_MAX, "a record holds every request's name");
 
+static struct err check_request_id(const struct wire_issue *m)
+{
+	if (m->request_id.len > 0 && !request_id_valid(m->request_id)) FAIL(ERR_INVALID_ARGUMENT, "wire: not a request's name");
+	return OK;
+}
 
 static bool name_fits(uint8_t tag, struct bytes value)
 {
@@ -132,8 +139,8 @@ struct err wire_issue_put(struct buf *out, const struct wire_issue *m)
 	size_t before = out->len;
 	struct err e = check_id(m);
 
+	if (e.code == ERR_OK) e = check_request_id(m);
 	if (e.code == ERR_OK) e = wire_form_put(out, &issue_form, m);
-
 	if (e.code == ERR_OK) e = put_peers(out, m);
 	if (e.code == ERR_OK) e = put_names(out, m);
 	if (e.code != ERR_OK) out->len = before;
@@ -153,6 +160,7 @@ static struct err take_names(struct bytes *in, struct wire_issue *m)
 struct err wire_issue_take(struct bytes in, struct wire_issue *m)
 {
 	TRY(wire_form_take(&in, &issue_form, m));
+	TRY(check_request_id(m));
 	TRY(check_id(m));
 	TRY(take_peers(&in, m));
 	return take_names(&in, m);

@@ -7,6 +7,7 @@
 
 #include "base/chan.h"
 #include "base/hostname.h"
+#include "base/request_id.h"
 #include "csr/csr.h"
 #include "csr/spiffe.h"
 #include "key/key.h"
@@ -67,6 +68,7 @@ struct wire_issue { /* FRONT_ISSUE */
 	struct bytes csr;          /* of another issuer: the request's DER, which holds `spki`; else empty */
 	struct bytes own_id;       /* a proxy that asks for another: its own SPIFFE ID, if its rule says one; else empty */
 	struct bytes node;         /* the node that the token is bound to; else empty */
+	struct bytes request_id;   /* base/request_id.h; may be empty */
 	uint8_t peer_count;        /* mTLS: the client certificate that asks, then those above it, without the root; else 0 */
 	uint8_t name_count;
 	struct wire_peer peers[WIRE_PEERS_MAX];

@@ -13,6 +13,7 @@ static const struct wire_field file_fields[] = {
 	WIRE_FIELD(wire_file, spiffe_id, TEXT, 0, SPIFFE_ID_MAX),
 	WIRE_FIELD(wire_file, caller, TEXT, 1, WIRE_CALLER_MAX),
 	WIRE_FIELD(wire_file, rule, TEXT, 0, WIRE_NAME_MAX),
+	WIRE_FIELD(wire_file, request_id, TEXT, 0, STORE_REQUEST_ID_MAX),
 	WIRE_FIELD(wire_file, csr, LONG, 1, CSR_DER_MAX),
 };
 static const struct wire_field signed_fields[] = {

@@ -34,6 +34,7 @@ struct wire_file { /* please have this signed */
 	struct bytes signer_name;  /* empty: the issuer's own */
 	/* Who and why: for the object's annotations.  Without a SPIFFE ID it is a server's certificate, ours. */
 	struct bytes spiffe_id, caller, rule;
+	struct bytes request_id;   /* the same; may be empty */
 	struct bytes csr;          /* DER */
 };
 struct err wire_file_put(struct buf *out, const struct wire_file *m);

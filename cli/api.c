@@ -36,7 +36,7 @@ struct exchange {
 	struct curl_slist *headers;
 	char *body;
 	struct buf answer;
-	long status;
+	long status, timeout_s;
 	char detail[CURL_ERROR_SIZE];
 };
 
@@ -74,6 +74,11 @@ static bool set_body(struct exchange *x, const json_t *body)
 	       curl_easy_setopt(x->curl, CURLOPT_HTTPHEADER, x->headers) == CURLE_OK;
 }
 
+static long timeout_of(const struct cli_api_ask *ask)
+{
+	return ask->timeout_s == 0 ? TIMEOUT_S : ask->timeout_s;
+}
+
 static bool prepare(struct exchange *x, const struct cli_api_ask *ask, const char *socket)
 {
 	CURL *h = x->curl = curl_easy_init();
@@ -81,10 +86,12 @@ static bool prepare(struct exchange *x, const struct cli_api_ask *ask, const cha
 	int n = snprintf(url, sizeof(url), "http://signet%s", ask->path);
 	bool good = h != NULL && n > 0 && (size_t)n < sizeof(url);
 
+	x->timeout_s = timeout_of(ask);
+
 	good = good && set_text(h, CURLOPT_UNIX_SOCKET_PATH, socket) && set_text(h, CURLOPT_URL, url);
 	good = good && set_text(h, CURLOPT_PROXY, "") &&
 	       set_text(h, CURLOPT_CUSTOMREQUEST, ask->method); /* "": whatever http_proxy says */
-	good = good && set_number(h, CURLOPT_TIMEOUT, TIMEOUT_S) && set_number(h, CURLOPT_NOSIGNAL, 1);
+	good = good && set_number(h, CURLOPT_TIMEOUT, timeout_of(ask)) && set_number(h, CURLOPT_NOSIGNAL, 1);
 	good = good && curl_easy_setopt(h, CURLOPT_ERRORBUFFER, x->detail) == CURLE_OK;
 	good = good && curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK;
 	good = good && curl_easy_setopt(h, CURLOPT_WRITEDATA, x) == CURLE_OK;
@@ -97,7 +104,7 @@ static enum cli_exit say_unreachable(const struct cli *c, const char *socket, co
 
 	(void)curl_easy_getinfo(x->curl, CURLINFO_OS_ERRNO, &error);
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return cli_fail(c, CLI_UNREACHABLE, "the daemon at %s does not answer within %ld s", socket, TIMEOUT_S);
+		return cli_fail(c, CLI_UNREACHABLE, "the daemon at %s does not answer within %ld s", socket, x->timeout_s);
 	if (error == EACCES || error == EPERM)
 		return cli_fail(c, CLI_FORBIDDEN, "you may not open the admin socket %s: " WHO_MAY, socket);
 	return cli_fail(

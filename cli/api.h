@@ -16,6 +16,7 @@ struct cli_api_ask {
 	const char *path;    /* "/v1/certs?limit=1" */
 	const json_t *body;  /* NULL: none */
 	const char *subject; /* what was asked for, for the message when it is not found; NULL: the path */
+	long timeout_s;      /* 0: a minute */
 	bool may_exist;      /* that it is there already is as good: OK, *out is NULL */
 };
 /* OK: *out is the caller's.  Otherwise cli_fail() has said what was wrong and what to do. */

@@ -10,6 +10,7 @@ const struct cli_group cli_groups[] = {
 	{ "issuer", "Who signs: Signet's own CA, and other signers" },
 	{ "crl", "The list of revoked certificates" },
 	{ "event", "What operators, and rotation by itself, have changed" },
+	{ "log", "How much is logged" },
 	{ "config", "The configuration file" },
 	{ "policy", "Rules: who gets what" },
 	{ "kube", "Kubernetes clusters: what Signet needs there" },
@@ -150,6 +151,16 @@ OPTIONS(kube_rbac_options) = {
 	END,
 };
 
+OPTIONS(top_options) = {
+	{ "once", 0, NULL, NULL, false, "one look, a second long, and no more" },
+	END,
+};
+OPTIONS(log_options) = {
+	{ "process", 0, "NAME", NULL, false, "only monitor, keeper, front, admin or courier; front:1 is one of several" },
+	{ "for", 0, "TIME", NULL, false, "then as configured again, 1s to 24h (default 10m)" },
+	END,
+};
+
 const struct cli_command cli_commands[] = {
 	{ NULL, "init", NULL, 0, 0, init_options, run_init, "write a first configuration",
 	  "Writes a commented configuration file and says what to do next.  A file that is\n"
@@ -175,9 +186,15 @@ const struct cli_command cli_commands[] = {
 	  "signet request --cert cert-chain.pem --key key.pem --ca root-cert.pem --server ca.example.org:15012\n"
 	  "signet request --jwt-file token --issuer mesh --spiffe-id spiffe://cluster.local/ns/shop/sa/cart" },
 	{ NULL, "status", NULL, 0, 0, NULL, run_status, "how the daemon is",
-	  "Asks the running daemon for its state: issued and refused since its start, records,\n"
-	  "root, processes that serve clients.\n",
-	  "signet status\nsignet status -o json" },
+	  "The first line says OK, DEGRADED or DOWN, and why; below it for each reason what to do,\n"
+	  "then issued and refused since the start, root, records, and each process.\n\n"
+	  "Exit status 0: OK, 1: DEGRADED (it serves, but somebody should look), 2: DOWN.\n",
+	  "signet status\nsignet status -o json\nsignet status >/dev/null || echo 'look at signet'" },
+	{ NULL, "top", NULL, 0, 0, top_options, run_top, "what it does just now",
+	  "Requests, certificates and refusals a second, how long they take (half of them, and 99\n"
+	  "of 100), queues, transactions, connections, and what each process uses; again each\n"
+	  "second, until Ctrl-C.  CPU and memory can be seen only on the daemon's machine.\n",
+	  "signet top\nsignet top --once" },
 	{ NULL, "version", NULL, 0, 0, NULL, run_version, "version of this program",
 	  "Prints the version of signet and of OpenSSL.\n", "signet version" },
 	{ NULL, "help", "COMMAND", 0, 2, help_options, run_help, "help, of a command with examples",
@@ -320,6 +337,12 @@ const struct cli_command cli_commands[] = {
 
 	{ "event", "list", NULL, 0, 0, list_options, run_event_list, "changes of roots, bans, revocations; newest first",
 	  "Each is written in the very transaction of the change that it tells of.\n", "signet event list --limit 20" },
+
+	{ "log", "level", "LEVEL", 0, 1, log_options, run_log_level, "log more, or less, for a while",
+	  "LEVEL is error, warn, info or debug; without one: what is in force.  It takes effect at\n"
+	  "once, and ends by itself.  Lines of debug hold no token and no key; of each process at\n"
+	  "most 500 a second are written, and the others counted (debug_left_out).\n",
+	  "signet log level\nsignet log level debug --process front --for 5m" },
 
 	{ "config", "check", "FILE", 0, 1, NULL, run_config_check, "check a configuration file",
 	  "Checks the file as the daemon does at its start: keys, values, rules, and the files\n"

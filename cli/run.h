@@ -9,6 +9,8 @@
 enum cli_exit run_init(struct cli *c);
 enum cli_exit run_request(struct cli *c);
 enum cli_exit run_status(struct cli *c);
+enum cli_exit run_top(struct cli *c);
+enum cli_exit run_log_level(struct cli *c);
 enum cli_exit run_version(struct cli *c);
 enum cli_exit run_help(struct cli *c);
 enum cli_exit run_completion(struct cli *c);

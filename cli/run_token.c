@@ -1,4 +1,4 @@
-/* run_token.c: signet token, signet identity, signet status. */
+/* run_token.c: signet token, signet identity. */
 #include <string.h>
 
 #include "cli/api.h"
@@ -165,57 +165,4 @@ enum cli_exit run_identity_list(struct cli *c)
 
 	CLI_TRY(list_path(c, &path, "/v1/bans"));
 	return cli_list(c, cli_list_path(&path), columns, "nobody is banned");
-}
-
-/* ---- status ---- */
-
-/* The monitor's lines about the processes, as they are. */
-static void put_processes(const struct cli *c, const char *text)
-{
-	if (text[0] != '\0') fputs("  processes\n", c->out);
-	while (*text != '\0') {
-		int n = (int)strcspn(text, "\n");
-
-		fprintf(c->out, "    %.*s\n", n, text);
-		text += n + (text[n] == '\n');
-	}
-}
-
-static long long number(const json_t *object, const char *name)
-{
-	return (long long)json_integer_value(json_object_get(object, name));
-}
-
-enum cli_exit run_status(struct cli *c)
-{
-	AUTO(json) json_t *s = NULL;
-	const json_t *store;
-	char started[TEXT_TIME_MAX], root[TEXT_TIME_MAX];
-	int64_t at = 0, end = 0;
-	bool good;
-
-	CLI_TRY(cli_api_get(c, "/v1/status", &s));
-	if (c->json) return cli_print_json(c, s);
-	(void)cli_member_time(s, "started", &at);
-	(void)cli_member_time(s, "root_not_after", &end);
-	store = json_object_get(s, "store");
-	good = json_is_true(json_object_get(s, "store_ok"));
-	fprintf(c->out, "signetd %s for %s, replica %lld\n", cli_member(s, "version"), cli_member(s, "trust_domain"),
-	        number(s, "replica"));
-	fprintf(c->out, "  started       %s\n", text_time(at, c->now, started));
-	fprintf(c->out, "  fronts        %lld\n", number(s, "fronts"));
-	fprintf(c->out, "  issued        %lld since then, %lld refused\n", number(s, "issued"), number(s, "refused"));
-	fprintf(c->out, "  root          number %lld, %s, expires %s\n", number(s, "root_seq"), cli_member(s, "key_type"),
-	        text_time(end, c->now, root));
-	fprintf(c->out, "  records       %lld, the next is number %lld, %lld not indexed yet\n",
-	        number(store, "records_end") - number(store, "records_first"), number(store, "records_end"),
-	        number(store, "index_behind"));
-	fprintf(c->out, "  disk          %lld KiB of records, %lld KiB of indexes, %lld KiB mapped\n",
-	        number(store, "bytes") / 1024, number(store, "index_bytes") / 1024, number(store, "map_bytes") / 1024);
-	fprintf(c->out, "  join tokens   %lld\n  bans          %lld\n", number(store, "tokens"), number(store, "bans"));
-	fprintf(c->out, "  revoked       %lld\n", number(store, "revoked"));
-	fprintf(c->out, "  store         %s\n",
-	        good ? "good" : "FAILING: the last commit did not succeed; nothing is issued (see the log)");
-	put_processes(c, cli_member(s, "processes"));
-	return CLI_OK;
 }

@@ -40,6 +40,7 @@ struct err child_start(struct child *c, const char *process, int argc, char **ar
 	c->log.level = (enum log_level)c->conf->log.level;
 	TRY(metrics_map(FD_METRICS, true, &c->metrics));
 	(void)close(FD_METRICS);
+	c->log.shared = &c->metrics->log;
 	return OK;
 }
 

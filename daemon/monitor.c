@@ -327,11 +327,6 @@ static void wait_and_serve(struct monitor *m, int timeout)
 	if (fds[0].revents != 0) hear_signals(m);
 }
 
-static int sooner(int a, int b)
-{
-	return a < 0 ? b : b < 0 || a < b ? a : b;
-}
-
 static void monitor_loop(struct monitor *m)
 {
 	while (!m->stopping || running(m, KEEPER) > 0) {
@@ -339,7 +334,7 @@ static void monitor_loop(struct monitor *m)
 		reload_step(m);
 		/* a start that was given up before the others ran: nobody's end will be news */
 		if (m->stopping && running(m, ADMIN) == 0) proc_stop(&m->procs[KEEPER]);
-		wait_and_serve(m, sooner(sooner(watch_ca(m), roots_watch(m)), do_due(m)));
+		wait_and_serve(m, sooner(sooner(watch_ca(m), roots_watch(m)), sooner(do_due(m), log_level_due(m))));
 	}
 }
 
@@ -388,6 +383,7 @@ static struct err monitor_begin(struct monitor *m)
 	TRY(open_signals(&m->signals));
 	TRY(metrics_create(&m->metrics_fd));
 	TRY(metrics_map(m->metrics_fd, true, &m->metrics));
+	m->own_log.shared = &m->metrics->log;
 	for (size_t i = 0; i < m->count; i++) TRY(metrics_create(&m->procs[i].metrics));
 	e = proc_start(&m->procs[KEEPER], m->s, NULL);
 	explicit_bzero(m->s->kek, sizeof(m->s->kek));
@@ -409,12 +405,15 @@ struct err monitor_run(struct start *s, int *status)
 
 	if (m == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "monitor: out of memory");
 	m->s = s;
-	m->log = s->log;
+	m->own_log = *s->log;
+	m->log = &m->own_log;
 	m->metrics_fd = m->signals = -1;
 	ca_watch_start(&m->ca, s);
 	m->roots.mark = start_roots_mark(s);
 	start_no_files(&m->previous);
 	name_procs(m);
+	m->procs[ADMIN].on_log = log_level_ask;
+	m->procs[ADMIN].on_log_ctx = m;
 	e = monitor_begin(m);
 	if (e.code == ERR_OK) monitor_loop(m);
 	*status = m->status;

@@ -139,19 +139,38 @@ static struct err on_no_courier(void *self, struct chan_msg *msg)
 	return OK;
 }
 
-/* What a child may say to us: once, that it is ready; the keeper, first of the table, also what became of a CA; a front, last
- * of the table, that it needs the courier. */
-static const struct chan_rule control_rules[] = {
+static struct err on_log(void *self, struct chan_msg *msg)
+{
+	struct proc *p = self;
+	struct control_log want;
+
+	TRY(control_log_take(msg->payload, &want));
+	if (p->on_log != NULL) p->on_log(p->on_log_ctx, &want);
+	return OK;
+}
+
+/* What a child may say to us: once, that it is ready; the keeper also what became of a CA, admin what to log, a front that it
+ * needs the courier. */
+static const struct chan_rule control_rules[] = { { 0, CONTROL_READY, 0, 0, false, on_ready, 1 } };
+static const struct chan_rule keeper_rules[] = {
+	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
 	{ 1, CONTROL_CA_RESULT, 1, 1, false, on_ca_result, 1 },
+};
+static const struct chan_rule front_rules[] = {
 	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
 	{ 1, CONTROL_NO_COURIER, 0, 0, false, on_no_courier, 1 },
+};
+static const struct chan_rule admin_rules[] = {
+	{ 0, CONTROL_READY, 0, 0, false, on_ready, 1 },
+	{ 1, CONTROL_LOG, CONTROL_LOG_LEN, CONTROL_LOG_LEN, false, on_log, 1 },
 };
 
 struct err proc_control(struct proc *p, int fd)
 {
-	size_t before = p->role != CONTROL_KEEPER, after = p->role != CONTROL_FRONT;
-
-	return chan_new(fd, control_rules + before, ARRAY_LEN(control_rules) - before - after, p, &p->control);
+	if (p->role == CONTROL_KEEPER) return chan_new(fd, keeper_rules, ARRAY_LEN(keeper_rules), p, &p->control);
+	if (p->role == CONTROL_FRONT) return chan_new(fd, front_rules, ARRAY_LEN(front_rules), p, &p->control);
+	if (p->role == CONTROL_ADMIN) return chan_new(fd, admin_rules, ARRAY_LEN(admin_rules), p, &p->control);
+	return chan_new(fd, control_rules, ARRAY_LEN(control_rules), p, &p->control);
 }
 
 static void drop_control(struct proc *p)
@@ -236,13 +255,18 @@ void proc_ended(struct proc *p, int status, const struct log *log)
 	log_event(log, expected ? LOG_INFO : LOG_ERROR, "process ended", F_STR("child", proc_name(p->role)),
 	          F_INT("number", p->number), F_INT("pid", p->pid), F_INT("status", code), F_INT("signal", sig),
 	          F_STR("note", note));
-	if (p->page == NULL && p->metrics >= 0) (void)metrics_map(p->metrics, true, &p->page); /* else it shows too much */
-	if (p->page != NULL) metrics_let_go(p->page);
+	if (proc_page(p) != NULL) metrics_let_go(p->page); /* else it shows too much */
 	drop_control(p);
 	p->pid = 0;
 	p->kill_ms = 0;
 	p->ready = false;
 	p->news = true;
+}
+
+struct metrics *proc_page(struct proc *p)
+{
+	if (p->page == NULL && p->metrics >= 0) (void)metrics_map(p->metrics, true, &p->page);
+	return p->page;
 }
 
 void proc_free(struct proc *p)

@@ -18,7 +18,7 @@ struct proc {
 	pid_t pid;             /* 0: not running */
 	struct chan *control;  /* NULL: not running, or it closed its end */
 	int metrics;           /* its page's descriptor, for all its lives */
-	struct metrics *page;  /* mapped when it ends for the first time */
+	struct metrics *page;  /* by proc_page() */
 	bool ready;            /* CONTROL_READY was heard */
 	bool news;             /* ready, ended or started since the owner last looked */
 	bool reload;           /* to be started again at once when it has ended */
@@ -30,6 +30,10 @@ struct proc {
 	uint32_t restarts;
 	pid_t joined;          /* a front: the courier that it has a channel to; 0: none */
 	int64_t joined_ms;     /* since when, monotonic */
+	int64_t log_until_ms;  /* until when another log level than the configured one holds; 0: it does not */
+	/* admin: it wants another log level. */
+	void (*on_log)(void *ctx, const struct control_log *want);
+	void *on_log_ctx;
 };
 
 const char *proc_name(enum control_role role); /* "keeper", "front", "admin", "courier" */
@@ -46,6 +50,8 @@ void proc_stop(struct proc *p);
 void proc_kill(struct proc *p);
 /* Its exit status arrived: forget the process, log how it ended. */
 void proc_ended(struct proc *p, int status, const struct log *log);
+/* Its metrics page, writable; NULL: it cannot be mapped. */
+struct metrics *proc_page(struct proc *p);
 void proc_free(struct proc *p);
 
 #endif

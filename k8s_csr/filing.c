@@ -362,6 +362,8 @@ struct err filings_file(struct filings *f, const struct wire_file *m)
 	TRY(filing_new(f, m, &x));
 	if (LIST_EMPTY(&f->waiting)) TRY(timer_start(f->tick, TICK_MS));
 	TRY(add(f, x));
+	log_event(f->world->log, LOG_DEBUG, "kube_csr_asked", F_BYTES("request_id", m->request_id), F_BYTES("name", m->name),
+	          F_BYTES("spiffe_id", m->spiffe_id), F_INT("resume", m->resume));
 	if (!kube_name_valid(m->name)) filing_doom(x, FAILURE_REFUSED, "filing: malformed name");
 	else if (m->resume) filing_look(x);
 	else if (m->deadline <= clock_wall()) filing_doom(x, FAILURE_DEADLINE, "the deadline was over when it was asked for");

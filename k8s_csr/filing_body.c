@@ -24,7 +24,7 @@ static struct err key_algorithm(struct bytes csr, struct bytes *oid)
 }
 
 struct texts { /* the keeper's, as C strings */
-	char *spiffe_id, *caller, *rule;
+	char *spiffe_id, *caller, *rule, *request_id;
 	char duration[16]; /* of Go */
 };
 static void auto_texts(struct texts *t)
@@ -32,6 +32,7 @@ static void auto_texts(struct texts *t)
 	free(t->spiffe_id);
 	free(t->caller);
 	free(t->rule);
+	free(t->request_id);
 }
 
 static char *text(struct bytes b)
@@ -44,8 +45,9 @@ static struct err texts_make(const struct wire_file *m, int32_t lifetime, struct
 	out->spiffe_id = text(m->spiffe_id);
 	out->caller = text(m->caller);
 	out->rule = text(m->rule);
+	out->request_id = text(m->request_id);
 	(void)snprintf(out->duration, sizeof(out->duration), "%ds", lifetime);
-	if (out->spiffe_id == NULL || out->caller == NULL || out->rule == NULL)
+	if (out->spiffe_id == NULL || out->caller == NULL || out->rule == NULL || out->request_id == NULL)
 		FAIL(ERR_RESOURCE_EXHAUSTED, "filing: out of memory");
 	return OK;
 }
@@ -75,8 +77,9 @@ struct err filing_body(const struct filing *x, const struct wire_file *m, struct
 	csr.annotations = (const struct kube_pair[]){ { "signet.dev/caller", t.caller },
 		                                      { "signet.dev/rule", t.rule },
 		                                      { "experimental.cert-manager.io/request-duration", t.duration },
-		                                      { "signet.dev/spiffe-id", t.spiffe_id } };
-	csr.annotation_count = serving ? 3 : 4;
+		                                      { "signet.dev/spiffe-id", t.spiffe_id },
+		                                      { "signet.dev/request-id", t.request_id } };
+	csr.annotation_count = serving ? 3 : m->request_id.len > 0 ? 5 : 4; /* our own has neither of the last two */
 	csr.usages = usages;
 	/* only such a key can encipher one (RFC 4055 s1.1); signers refuse the usage with others */
 	csr.usage_count = ARRAY_LEN(usages) - (bytes_equal(algorithm, BYTES(rsa, sizeof(rsa))) ? 0 : 1);

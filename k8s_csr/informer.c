@@ -37,6 +37,13 @@ struct informer {
 
 /* ---- log ---- */
 
+static void count_lost(struct informer *i, int by)
+{
+	const struct cluster_options *c = cluster_options_of(i->o.cluster);
+
+	metric_add_of(c->metrics, MO_WATCHES_LOST, (size_t)(c->cluster - c->conf->clusters), (uint64_t)by);
+}
+
 static void tell_lost(struct informer *i, const char *why, long status, const char *message)
 {
 	const struct cluster_options *c = cluster_options_of(i->o.cluster);
@@ -44,6 +51,7 @@ static void tell_lost(struct informer *i, const char *why, long status, const ch
 	i->live = false;
 	if (i->lost_us != 0) return;
 	i->lost_us = clock_mono_us();
+	count_lost(i, 1);
 	log_event(c->log, LOG_WARN, "kube_watch_lost", F_STR("cluster", cluster_id(i->o.cluster)), F_STR("path", i->path),
 		  F_STR("why", why), F_INT("status", status), F_STR("message", message));
 }
@@ -56,6 +64,7 @@ static void tell_back(struct informer *i)
 	log_event(c->log, LOG_INFO, "kube_watch_back", F_STR("cluster", cluster_id(i->o.cluster)), F_STR("path", i->path),
 		  F_INT("ms", (clock_mono_us() - i->lost_us) / 1000));
 	i->lost_us = 0;
+	count_lost(i, -1);
 }
 
 /* ---- what is next ---- */
@@ -361,6 +370,7 @@ struct err informer_new(const struct informer_options *o, struct informer **out)
 void informer_free(struct informer *i)
 {
 	if (i == NULL) return;
+	if (i->lost_us != 0) count_lost(i, -1);
 	cluster_cancel(i->request);
 	timer_free(i->timer);
 	lines_free(&i->lines);

@@ -44,11 +44,15 @@ static size_t put_status(const struct call *call, nghttp2_nv nv[STATUS_MAX])
 	return n;
 }
 
-static size_t put_headers(const char *http_status, nghttp2_nv nv[2])
+#define HEADERS_MAX 3
+static size_t put_headers(const struct call *call, const char *http_status, nghttp2_nv nv[HEADERS_MAX])
 {
 	nv[0] = field(":status", http_status, 3);
 	nv[1] = field("content-type", "application/grpc", 16);
-	return 2;
+	if (call->header_value == NULL) return 2;
+	nv[2] = field(call->header_name, call->header_value, strlen(call->header_value));
+	nv[2].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME; /* the call may be freed before the frame is */
+	return 3;
 }
 
 /* A stream that cannot be answered is reset. */
@@ -116,10 +120,10 @@ static void wake(struct call *call)
 static void begin(struct call *call)
 {
 	const nghttp2_data_provider provider = { .source = { .ptr = call }, .read_callback = provide };
-	nghttp2_nv nv[2];
+	nghttp2_nv nv[HEADERS_MAX];
 
 	call->answering = true;
-	must(call, nghttp2_submit_response(call->conn->session, call->stream, nv, put_headers("200", nv), &provider));
+	must(call, nghttp2_submit_response(call->conn->session, call->stream, nv, put_headers(call, "200", nv), &provider));
 }
 
 static char *encoded(const char *text)
@@ -134,7 +138,7 @@ static char *encoded(const char *text)
 
 static void finish(struct call *call, const char *http_status, enum err_code code, const char *text)
 {
-	nghttp2_nv nv[2 + STATUS_MAX];
+	nghttp2_nv nv[HEADERS_MAX + STATUS_MAX];
 	size_t n;
 
 	if (call->finished) return;
@@ -145,7 +149,7 @@ static void finish(struct call *call, const char *http_status, enum err_code cod
 	call->code = code;
 	call->text = encoded(text);
 	if (!call->answering) {
-		n = put_headers(http_status, nv);
+		n = put_headers(call, http_status, nv);
 		n += put_status(call, nv + n);
 		call->answering = true;
 		must(call, nghttp2_submit_response(call->conn->session, call->stream, nv, n, NULL));
@@ -164,6 +168,13 @@ void answer_finish(struct call *call, enum err_code code, const char *text)
 }
 
 /* ---- what a method may do ---- */
+
+void call_set_header(struct call *call, const char *name, const char *value)
+{
+	free(call->header_value);
+	call->header_value = strdup(value); /* without memory: without the header */
+	call->header_name = name;
+}
 
 struct err call_send(struct call *call, struct bytes message)
 {

@@ -83,6 +83,7 @@ void call_free(struct call *call)
 	grpc_frame_free(&call->frame);
 	answer_drop(call);
 	free(call->text);
+	free(call->header_value);
 	free(call);
 }
 

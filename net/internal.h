@@ -33,6 +33,7 @@ struct call {
 	struct buf out;                       /* framed messages not yet with nghttp2 */
 	size_t out_at, held, header_bytes, streamed; /* streamed: bytes of `out` that are counted, of a streaming method */
 	char *text;                           /* encoded grpc-message for the trailers */
+	char *header_value; const char *header_name; /* one more response header; NULL: none */
 	int32_t stream;
 	enum err_code code;
 	bool post, grpc, bad_timeout;         /* what the headers said */

@@ -103,6 +103,9 @@ void *call_user(const struct call *call);
 void conn_set_user(struct call *call, void *user);
 void *conn_user(const struct call *call);
 
+/* One more header of the response, before anything of it was sent; name: a literal, value: valid in a header, copied. */
+void call_set_header(struct call *call, const char *name, const char *value);
+
 /* Send one message (the bytes are copied).  RESOURCE_EXHAUSTED: the peer does not read (it, or with other streams of its
  * connection, or with all of the server); finish the call then. */
 struct err call_send(struct call *call, struct bytes message);

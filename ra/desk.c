@@ -83,7 +83,7 @@ static void slot_release(struct desk *d, struct question *q)
 	buf_wipe(&q->message);
 	*q = (struct question){ .desk = d, .generation = q->generation, .next_free = d->free_head };
 	d->free_head = (uint32_t)(q - d->slots);
-	d->pending--;
+	metric_set(d->o.metrics, M_DESK_PENDING, --d->pending);
 }
 
 /* Ends a question. */
@@ -122,6 +122,7 @@ static struct err slot_take(struct desk *d, uint16_t type, uint64_t *id, struct 
 	d->free_head = q->next_free;
 	d->pending++;
 	d->looks += type == ASK_KEYS;
+	metric_set(d->o.metrics, M_DESK_PENDING, d->pending);
 	q->type = type;
 	q->message.max = CHAN_PAYLOAD_MAX;
 	if (++q->generation == 0) q->generation = 1;

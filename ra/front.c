@@ -246,7 +246,9 @@ static void on_limit(void *ctx, enum server_limit limit, const char *address)
 static struct err make_server(struct front *f)
 {
 	/* As Istio: the first authorization of several that begins so (case-sensitive) is the one. */
-	static const struct server_header headers[] = { { "authorization", "Bearer " }, { "clusterid", "" }, { NULL, NULL } };
+	static const struct server_header headers[] = {
+		{ "authorization", "Bearer " }, { "clusterid", "" }, { REQUEST_ID_HEADER, "" }, { NULL, NULL }
+	};
 	const struct grpc_method create = { .path = REQUEST_PATH, .message = on_request, .gone = on_gone, .ctx = f };
 	struct grpc_method methods[1 + SERVICES_METHODS] = { create };
 	const struct conf *c = f->o->conf;
@@ -287,6 +289,7 @@ static struct err make_requests(struct front *f)
 	TRY(rates_new(f->o->conf->listen.rate_per_identity, &r->rates));
 	r->link = f->link;
 	r->scratch.max = 2 * WIRE_ROOTS_MAX;
+	TRY(request_ids_start(&r->ids, f->o->number));
 	return key_verifier_new(&r->verifier);
 }
 

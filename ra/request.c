@@ -12,6 +12,7 @@
 struct step {
 	const char *name;
 	struct err (*run)(struct request *r, enum step_result *result);
+	enum histogram seconds; /* of its time */
 };
 
 static void let_go(struct request *r)
@@ -83,6 +84,7 @@ static bool may_log(const struct request *r)
 	}
 	if (s->strangers.lines++ < REQUEST_STRANGERS_LOGGED) return true;
 	s->strangers.unlogged++;
+	metric_inc(s->metrics, M_UNLOGGED);
 	return false;
 }
 
@@ -101,7 +103,7 @@ static void request_log(const struct request *r, const char *peer, const char *s
 	if (!may_log(r)) return;
 	log_unlogged(r->service);
 
-	log_event(log, good ? LOG_INFO : LOG_WARN, good ? "issued" : "refused", F_STR("peer", peer),
+	log_event(log, good ? LOG_INFO : LOG_WARN, good ? "issued" : "refused", F_STR("request_id", r->id), F_STR("peer", peer),
 	          F_STR("by", evidence_name(r)), F_STR("caller", r->identity == NULL ? "" : caller_id(r->identity->caller)),
 	          F_STR("spiffe_id", r->spiffe_id), F_STR("rule", r->rule == NULL ? "" : r->rule),
 	          F_STR("issuer", r->issuer == NULL ? "" : r->issuer),
@@ -167,7 +169,8 @@ static struct err copy_text(struct bytes v, char *out, size_t size)
 
 static void log_told(const struct request *r, struct bytes line)
 {
-	log_event(r->service->log, LOG_INFO, "policy", F_STR("caller", caller_id(r->identity->caller)), F_BYTES("told", line));
+	log_event(r->service->log, LOG_INFO, "policy", F_STR("request_id", r->id),
+		  F_STR("caller", caller_id(r->identity->caller)), F_BYTES("told", line));
 }
 
 /* A line of the log for each rule that nearly matched, and one for the decision. */
@@ -210,9 +213,18 @@ static struct err note_serial(struct request *r, struct bytes cert)
 	return OK;
 }
 
+static void note_times(const struct request *r, int64_t answered_us)
+{
+	int64_t now = clock_mono_us();
+
+	metric_observe(r->service->metrics, H_REQUEST, now - r->started_us);
+	metric_observe(r->service->metrics, H_ANSWER, now - answered_us);
+}
+
 static void on_issued(void *user, const struct link_answer *a)
 {
 	struct request *r = user;
+	int64_t from_us = clock_mono_us();
 	struct err e = a->err;
 
 	if (e.code == ERR_OK) e = note_serial(r, a->cert);
@@ -229,11 +241,11 @@ static void on_issued(void *user, const struct link_answer *a)
 		request_fail(r, "answer", e);
 		return;
 	}
-	metric_inc(r->service->metrics, M_SUCCESS);
-	metric_observe(r->service->metrics, H_REQUEST, clock_mono_us() - r->started_us);
-	request_log(r, call_peer_address(r->call), "answer", OK);
 	call_set_user(r->call, NULL);
 	(void)call_reply(r->call, buf_view(&r->service->scratch)); /* a client that does not read has been cut by net */
+	metric_inc(r->service->metrics, M_SUCCESS);
+	note_times(r, from_us);
+	request_log(r, call_peer_address(r->call), "answer", OK);
 	request_free(r);
 }
 
@@ -257,6 +269,7 @@ static struct err submit(struct request *r, const struct policy_grant *grant, co
 	if (strcmp(grant->issuer, CONF_OWN_ISSUER) != 0) m.csr = csr_der(csr);
 	m.signer_name = bytes_str(grant->signer_name);
 	m.own_id = bytes_str(grant->own_id);
+	m.request_id = bytes_str(r->id);
 	m.node = bytes_str(node == NULL || strlen(node) > STORE_NODE_MAX ? "" : node);
 	put_peers(&m, r->identity);
 	memcpy(m.evidence_hash, r->identity->evidence_hash, sizeof(m.evidence_hash));
@@ -325,11 +338,22 @@ static struct err step_issue(struct request *r, enum step_result *result)
 
 /* The last step is a wait for the keeper: `issue` is what it answers, and `answer` what the client gets (on_issued). */
 static const struct step steps[] = {
-	{ "authenticate", request_authenticate },
-	{ "decide", step_decide },              /* -> grant, csr; proves possession */
-	{ "same_node", request_same_node },
-	{ "issue", step_issue },
+	{ "authenticate", request_authenticate, H_AUTHENTICATE },
+	{ "decide", step_decide, H_DECIDE },    /* -> grant, csr; proves possession */
+	{ "same_node", request_same_node, H_SAME_NODE },
+	{ "issue", step_issue, H_KEEPER },      /* it never ends by itself: its time is the link's to observe */
 };
+
+/* The step has done what it is for: on to the next one. */
+static void step_done(struct request *r)
+{
+	const struct step *step = &steps[r->step++];
+	int64_t now = clock_mono_us(), us = now - r->step_us;
+
+	metric_observe(r->service->metrics, step->seconds, us);
+	log_event(r->service->log, LOG_DEBUG, "step", F_STR("request_id", r->id), F_STR("step", step->name), F_INT("us", us));
+	r->step_us = now;
+}
 
 static void request_run(struct request *r)
 {
@@ -343,7 +367,7 @@ static void request_run(struct request *r)
 			return;
 		}
 		if (result == STEP_WAIT) return;
-		r->step++;
+		step_done(r);
 	}
 }
 
@@ -354,7 +378,7 @@ void request_resume(struct request *r, struct err e)
 		request_fail(r, steps[r->step].name, e);
 		return;
 	}
-	r->step++;
+	step_done(r);
 	request_run(r);
 }
 
@@ -371,7 +395,10 @@ void request_start(struct request_service *s, struct call *call, struct bytes me
 	r->service = s;
 	r->call = call;
 	r->started_us = call_started_us(call);
+	r->step_us = clock_mono_us();
 	call_set_user(call, r);
+	request_id_for(&s->ids, call_header(call, REQUEST_ID_HEADER, NULL), r->id);
+	call_set_header(call, REQUEST_ID_HEADER, r->id);
 	r->message = message;
 	e = s->tail.encoded.len == 0 ? ERR(ERR_INTERNAL, "Istio CA is not ready") : proto_istio_request(message, &r->ask);
 	if (e.code != ERR_OK) {

@@ -13,6 +13,7 @@
 #include "ra/limits_told.h"
 #include "ra/link.h"
 #include "ra/rates.h"
+#include "ra/request_id.h"
 
 struct request_service { /* what requests need; owned by the front, outlives them */
 	const struct conf *conf;
@@ -25,6 +26,7 @@ struct request_service { /* what requests need; owned by the front, outlives the
 	struct rates *rates;
 	struct limits_told told;
 	struct answer_tail tail;
+	struct request_ids ids;
 	struct buf scratch;     /* of one answer at a time */
 	struct {
 		int64_t second;

@@ -14,8 +14,9 @@ enum step_result { STEP_DONE, STEP_WAIT };
 struct request {
 	struct request_service *service;
 	struct call *call; /* NULL: the client has gone */
+	char id[REQUEST_ID_MAX + 1];    /* valid (base/request_id.h) */
 	size_t step;
-	int64_t started_us;
+	int64_t started_us, step_us;
 	struct proto_istio_request ask; /* views of `message` */
 	struct bytes message;           /* borrowed from the call's callback until request_keep() */
 	uint8_t *kept;                  /* our copy of it, when a step waits before the last one that reads it */

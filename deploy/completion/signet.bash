@@ -47,6 +47,8 @@ _signet()
 	--roots) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--format) COMPREPLY=($(compgen -W 'pem spiffe' -- "$cur")); return ;;
 	--key-id) :; return ;;
+	--process) :; return ;;
+	--for) :; return ;;
 	--attr) :; return ;;
 	--method) COMPREPLY=($(compgen -W 'jwt mtls join_token' -- "$cur")); return ;;
 	--id) :; return ;;
@@ -57,7 +59,7 @@ _signet()
 	esac
 	local known= options=
 	case "${words[*]}" in
-	'') known=' init request status version help completion token cert identity ca root issuer crl event config policy kube' ;;
+	'') known=' init request status top version help completion token cert identity ca root issuer crl event log config policy kube' ;;
 	token|'help token') known=' create list revoke' ;;
 	cert|'help cert') known=' list show export revoke' ;;
 	identity|'help identity') known=' ban unban list' ;;
@@ -66,10 +68,11 @@ _signet()
 	issuer|'help issuer') known=' list show forget' ;;
 	crl|'help crl') known=' show export' ;;
 	event|'help event') known=' list' ;;
+	log|'help log') known=' level' ;;
 	config|'help config') known=' check show reference' ;;
 	policy|'help policy') known=' test' ;;
 	kube|'help kube') known=' check rbac' ;;
-	help) known=' init request status version help completion token cert identity ca root issuer crl event config policy kube' ;;
+	help) known=' init request status top version help completion token cert identity ca root issuer crl event log config policy kube' ;;
 	completion) known=bash ;;
 	'identity ban'|'identity unban') known='spiffe_id key caller node' ;;
 	'cert revoke') known='serial spiffe_id key rule caller' ;;
@@ -77,6 +80,7 @@ _signet()
 	case "${words[*]}" in
 	'init'*) options=' --trust-domain --data-dir --run-dir' ;;
 	'request'*) options=' --server --server-name --ca --token-file --token --jwt-file --cert --key --key-type --validity --impersonate --issuer --spiffe-id --out-dir --timeout' ;;
+	'top'*) options=' --once' ;;
 	'help'*) options=' --mdoc' ;;
 	'token create'*) options=' --spiffe-id --lifetime' ;;
 	'token list'*) options=' --limit --page' ;;
@@ -95,6 +99,7 @@ _signet()
 	'issuer show'*) options=' --pem' ;;
 	'crl export'*) options=' --der --key-id --out' ;;
 	'event list'*) options=' --limit --page' ;;
+	'log level'*) options=' --process --for' ;;
 	'config reference'*) options=' --mdoc' ;;
 	'policy test'*) options=' --attr --method --id --csr --key-type --validity --impersonate --issuer' ;;
 	'kube check'*) options=' --cluster' ;;

@@ -251,5 +251,5 @@ def test_socket_closed_to_this_user_says_whom_to_ask(signet, tmp_path):
 
 
 def test_no_daemon_is_said_with_what_to_do(tmp_path):
-    r = subprocess.run([BIN / "signet", "status", "--socket", tmp_path / "none.sock"], capture_output=True, text=True)
+    r = subprocess.run([BIN / "signet", "token", "list", "--socket", tmp_path / "none.sock"], capture_output=True, text=True)
     assert r.returncode == UNREACHABLE and "systemctl status signet" in r.stderr

@@ -420,9 +420,26 @@ def rotation():
     check("signetd: a new cacerts set under another root", directory)
 
 
+# ---- Prometheus ----
+
+def prometheus():
+    """Its own tool on our rules, and on what a daemon exposes (names that end otherwise are Istio's)."""
+    rules = HERE.parent.parent / "deploy/prometheus/alerts.yaml"
+    check("promtool: the alerts are good rules", must, WORK / "promtool", "check", "rules", rules)
+    check("promtool: the alerts go off when they must, and only then", must, WORK / "promtool", "test", "rules",
+          HERE / "prometheus/rules_test.yaml")
+
+    def metrics():
+        with Signet() as s:
+            text = s.http("/metrics")[1]
+        _, told = run(WORK / "promtool", "check", "metrics", stdin=text)
+        assert text and not [line for line in told.splitlines() if not line.startswith("citadel_server_")], told
+    check("promtool: the metrics are well formed and well named", metrics)
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that daemons and tools are stopped on the way out
-    for part in (clients, rotation, verifiers):
+    for part in (prometheus, clients, rotation, verifiers):
         try:
             part()
         except Exception as e:  # pylint: disable=broad-except

@@ -175,7 +175,7 @@ static void test_metrics_add_up_over_pages(void **state)
 	assert_non_null(strstr((char *)out.data, "{issuer=\"a\\\"b\\\\c\\nd\",reason=\"spiffe_id\"} 10\n"));
 	assert_non_null(strstr((char *)out.data, "\nsignet_keeper_refused_total{issuer=\"default\",reason=\"issuer_roots\"} 2\n"));
 	assert_non_null(strstr((char *)out.data, "\nsignet_kube_api_calls_total{cluster=\"one\"} 14\n#"));
-	assert_non_null(strstr((char *)out.data, "\nsignet_csr_sign_seconds_bucket{issuer=\"mesh\",le=\"0.0050\"} 0\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_csr_sign_seconds_bucket{issuer=\"mesh\",le=\"0.005\"} 0\n"));
 	assert_non_null(strstr((char *)out.data, "\nsignet_csr_sign_seconds_bucket{issuer=\"mesh\",le=\"+Inf\"} 2\n"
 						 "signet_csr_sign_seconds_sum{issuer=\"mesh\"} 0.012000\n"
 						 "signet_csr_sign_seconds_count{issuer=\"mesh\"} 2\n"));

@@ -233,7 +233,9 @@ static void test_what_is_signed_is_recorded_and_answered_with_its_chain(void **s
 	(void)state;
 	stand_open(&s, true);
 	m = wanted(&s, 7);
+	m.request_id = TEXT("6f2a91c4-3d55-4b0e");
 	file(&s, &m);
+	assert_true(bytes_equal(s.got.m.request_id, m.request_id));
 	assert_int_equal(s.got.m.issuer, 0);
 	assert_false(s.got.m.resume);
 	assert_int_equal(s.got.m.lifetime, 3600);
@@ -251,6 +253,7 @@ static void test_what_is_signed_is_recorded_and_answered_with_its_chain(void **s
 	assert_null(strstr(strstr((char *)s.w.front.got.body, "-----BEGIN") + 1, "-----BEGIN"));
 	HEARD(&s, done, 1);
 	assert_int_equal(s.got.done_id, s.got.m.id);
+	assert_true(metric_get_of(s.w.metrics, MO_CHAIN_EXPIRY, 0) > 0 && metric_get_of(s.w.metrics, MO_ROOT_EXPIRY, 0) > 0);
 	/* our own CA goes on beside it */
 	m = request(&s.w, 8);
 	issue_ok(&s.w, &m);

@@ -30,6 +30,7 @@ static struct err put_issue(struct buf *out)
 				.spki = TEXT("spki"),
 				.signer_name = TEXT("issuers.cert-manager.io/a.b"),
 				.csr = TEXT("csr"),
+				.request_id = TEXT("6f2a91c4-3d55-4b0e"),
 				.peer_count = 2,
 				.peers = { { TEXT("\1"), TEXT("twenty octets of key") }, { TEXT("\2"), TEXT("") } },
 				.name_count = 2,
@@ -204,6 +205,7 @@ static struct err put_file(struct buf *out)
 						       .spiffe_id = TEXT(ID),
 						       .caller = TEXT("c"),
 						       .rule = TEXT("r"),
+						       .request_id = TEXT("req-1"),
 						       .csr = TEXT("csr") });
 }
 static struct err put_signed(struct buf *out)
@@ -369,6 +371,42 @@ static void test_refuses_an_issue_out_of_bounds(void **state)
 	}
 }
 
+/* It goes into logs and to API servers: what is none is a broken front. */
+static void test_an_issue_has_a_request_s_name_or_none(void **state)
+{
+	static const struct bytes bad[] = { TEXT("a b"), TEXT("a\n"), TEXT("\"") };
+	AUTO(buf) struct buf good = { .max = 65536 };
+	struct wire_issue m = { .id = 1, .evidence = STORE_BY_JWT, .spiffe_id = TEXT(ID), .caller = TEXT("c"), .spki = TEXT("k") };
+	static char text[STORE_REQUEST_ID_MAX + 1];
+	uint8_t *at;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	assert_int_equal(wire_issue_put(&good, &m).code, ERR_OK);
+	m.request_id = BYTES(text, STORE_REQUEST_ID_MAX);
+	good.len = 0;
+	assert_int_equal(wire_issue_put(&good, &m).code, ERR_OK);
+	assert_int_equal(wire_issue_take(buf_view(&good), &got.issue).code, ERR_OK);
+	assert_true(bytes_equal(got.issue.request_id, m.request_id));
+	at = memmem(good.data, good.len, text, STORE_REQUEST_ID_MAX);
+	for (int c = 0; c < 256; c++) { /* whatever a front may put there */
+		uint8_t one = (uint8_t)c;
+
+		at[5] = one;
+		if ((wire_issue_take(buf_view(&good), &got.issue).code == ERR_OK) != request_id_valid(BYTES(&one, 1)))
+			fail_msg("octet %d", c);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		AUTO(buf) struct buf out = { .max = 65536 };
+
+		m.request_id = bad[i];
+		assert_int_equal(wire_issue_put(&out, &m).code, ERR_INVALID_ARGUMENT);
+		assert_int_equal(out.len, 0);
+	}
+	m.request_id = BYTES(text, STORE_REQUEST_ID_MAX + 1);
+	assert_int_equal(wire_issue_put(&good, &m).code, ERR_INVALID_ARGUMENT);
+}
+
 static void test_the_daemons_own_request_is_for_no_spiffe_id(void **state)
 {
 	static const struct { uint8_t evidence; const char *id; bool good; } rows[] = {
@@ -481,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_every_message_survives_the_way_there_and_back),
 		cmocka_unit_test(test_every_message_is_refused_when_cut_or_longer),
 		cmocka_unit_test(test_refuses_an_issue_out_of_bounds),
+		cmocka_unit_test(test_an_issue_has_a_request_s_name_or_none),
 		cmocka_unit_test(test_the_daemons_own_request_is_for_no_spiffe_id),
 		cmocka_unit_test(test_an_issue_names_whole_serials_and_key_identifiers),
 		cmocka_unit_test(test_an_issue_carries_only_dns_and_ip_names),

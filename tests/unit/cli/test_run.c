@@ -129,8 +129,8 @@ static const struct {
 	{ "request --server localhost:1 --token abc --validity 0s", CLI_USAGE, NULL, "--validity" },
 	{ "request --server localhost:1 --token abc --timeout 5", CLI_USAGE, NULL, "--timeout" },
 	{ "request --key-type rsa1024", CLI_USAGE, NULL, "p256|p384|ed25519|rsa2048" },
-	{ "status --socket /nonexistent/admin.sock", CLI_UNREACHABLE, NULL, "is signetd running?" },
-	{ "status --socket /nonexistent/admin.sock -o json", CLI_UNREACHABLE, NULL, "\"exit\":3}" },
+	{ "status --socket /nonexistent/admin.sock", 2, NULL, "is signetd running?" },
+	{ "token list --socket /nonexistent/admin.sock -o json", CLI_UNREACHABLE, NULL, "\"exit\":3}" },
 	{ "status --config /nonexistent/signet.yaml", CLI_NOT_FOUND, NULL, "/nonexistent/signet.yaml" },
 };
 
@@ -299,12 +299,13 @@ static const struct {
 	{ "cert show 01ab", HTTP("200", "{\"items\":[]}"), CLI_NOT_FOUND, NULL, NULL },
 	{ "cert show 01:ab", HTTP("200", "{\"items\":[]}"), CLI_NOT_FOUND, NULL, "01:ab" },
 	{ "token revoke 00000000000000000000000000000000", HTTP("409", "{\"code\":\"FAILED_PRECONDITION\",\"error\":\"store: token is spent\"}"), CLI_FAILED, NULL, "refused: token is spent" },
-	{ "status", HTTP("503", "{\"error\":\"admin: no keeper\"}"), CLI_UNREACHABLE, NULL, "no keeper" },
+	{ "status", HTTP("503", "{\"error\":\"admin: no keeper\"}"), 2, "DOWN: the daemon does not answer", "no keeper" },
 	{ "status", HTTP("500", "oops"), CLI_FAILED, NULL, "HTTP status 500" },
 	{ "status", HTTP("200", "not json"), CLI_FAILED, NULL, "not JSON" },
 	{ "status", HTTP("200", "{\"a\":1,\"a\":2}"), CLI_FAILED, NULL, "not JSON" },
-	{ "status", "gibberish\r\n\r\n", CLI_UNREACHABLE, NULL, "cannot reach" },
-	{ "status", "", CLI_UNREACHABLE, NULL, "cannot reach" },
+	{ "status", "gibberish\r\n\r\n", 2, "DOWN: ", "cannot reach" },
+	{ "status", "", 2, "to do     systemctl status signet", "cannot reach" },
+	{ "token list", "", CLI_UNREACHABLE, NULL, "cannot reach" },
 	{ "ca export-root", HTTP("200", "{\"seq\":1,\"roots_pem\":\"-----PEM-----\\n\"}"), CLI_OK, "-----PEM-----\n", NULL },
 	{ "ca show", HTTP("200", "{\"seq\":1,\"roots_pem\":\"none\"}"), CLI_FAILED, NULL, "no certificate" },
 };

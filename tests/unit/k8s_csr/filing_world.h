@@ -283,6 +283,7 @@ static inline struct wire_file order(uint64_t id, const char *name)
 		                   .spiffe_id = bytes_str("spiffe://example.org/ns/default/sa/web"),
 		                   .caller = bytes_str("system:serviceaccount:default:web"),
 		                   .rule = bytes_str("mesh"),
+		                   .request_id = bytes_str("req-1"),
 		                   .csr = buf_view(&world->csr) };
 }
 

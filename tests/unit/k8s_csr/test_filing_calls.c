@@ -72,6 +72,7 @@ static void test_what_is_filed(void **state)
 		{ "metadata|annotations|signet.dev/spiffe-id", "spiffe://example.org/ns/default/sa/web" },
 		{ "metadata|annotations|signet.dev/caller", "system:serviceaccount:default:web" },
 		{ "metadata|annotations|signet.dev/rule", "mesh" },
+		{ "metadata|annotations|signet.dev/request-id", "req-1" },
 		{ CERT_MANAGER, "3600s" },
 		{ "spec|signerName", SIGNER },
 	};

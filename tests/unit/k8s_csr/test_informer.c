@@ -322,7 +322,9 @@ static void outage_is_told_once_with_what_the_server_says(void **state)
 	assert_int_equal(logged(k, "status=403"), 1);
 	assert_int_equal(logged(k, "kube_watch_back"), 0);
 	assert_false(informer_is_live(h.informer));
+	assert_int_equal(metric_of(k, MO_WATCHES_LOST), 1);
 	informer_free(h.informer);
+	assert_int_equal(metric_of(k, MO_WATCHES_LOST), 0);
 }
 
 static void server_that_starts_anew_is_found_again(void **state)
@@ -343,6 +345,7 @@ static void server_that_starts_anew_is_found_again(void **state)
 	hear_until(&h, "[ +a ] +b +end");
 	wait_for_log(k, "kube_watch_back");
 	assert_true(informer_is_live(h.informer));
+	assert_int_equal(metric_of(k, MO_WATCHES_LOST), 0);
 	assert_int_equal(logged(k, "kube_watch_lost"), 1);
 	informer_free(h.informer);
 }
