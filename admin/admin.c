@@ -173,13 +173,26 @@ static const struct chan_rule control_rules[] = {
 
 /* ---- metrics and health ---- */
 
+_Static_assert(METRIC_OWN == CONF_CSR_ISSUERS_MAX && METRIC_SLOTS >= CONF_CLUSTERS_MAX, "a slot for each issuer and cluster");
+
+static void name_slots(const struct conf *conf, struct metric_names *names)
+{
+	*names = (struct metric_names){ .name[METRIC_OF_ISSUER][METRIC_OWN] = CONF_OWN_ISSUER };
+	for (uint32_t i = 0; i < conf->csr_issuer_count; i++)
+		names->name[METRIC_OF_ISSUER][i] = names->name[METRIC_OF_SIGNER][i] = conf_text(conf, conf->csr_issuers[i].name);
+	for (uint32_t i = 0; i < conf->cluster_count; i++)
+		names->name[METRIC_OF_CLUSTER][i] = conf_text(conf, conf->clusters[i].id);
+}
+
 static struct err on_render(void *ctx, struct buf *out)
 {
 	struct admin *a = ctx;
 	struct metrics *pages[PAGES_MAX];
+	struct metric_names names;
 
+	name_slots(a->o->conf, &names);
 	for (size_t i = 0; i < a->page_count; i++) pages[i] = a->pages[i].metrics;
-	return metrics_render(pages, a->page_count, out);
+	return metrics_render(&(struct metric_pages){ .pages = pages, .count = a->page_count, .names = &names }, out);
 }
 
 /* Ready: some front serves (it has its certificate, so the keeper answered it). */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "admin/fields.h"
+#include "admin/issuers.h"
 #include "admin/roots.h"
 #include "base/clock.h"
 #include "base/wire.h"
@@ -57,7 +58,7 @@ static struct err ask_page(const struct api_request *r, struct buf *out)
 	return wire_cursor_put(out, &m);
 }
 
-static struct err ask_token_revoke(const struct api_request *r, struct buf *out)
+static struct err ask_named(const struct api_request *r, struct buf *out)
 {
 	return wire_subject_put(out, &(struct wire_subject){ .id = r->id, .subject = bytes_str(path_tail(r)),
 							     .by = bytes_str(r->by) });
@@ -338,9 +339,11 @@ static const struct api_operation operations[] = {
 	{ "POST", "/v1/root-set/:step", ADMIN_ROOT_STEP, ask_root_step, answer_root_done },
 	{ "GET", "/v1/events", ADMIN_EVENT_LIST, ask_page, answer_events },
 	{ "GET", "/v1/limits", ADMIN_LIMITS, ask_get, answer_limits },
+	{ "GET", "/v1/issuers", ADMIN_ISSUERS, ask_get, answer_issuers },
+	{ "DELETE", "/v1/issuer-roots/:id", ADMIN_ISSUER_FORGET, ask_named, answer_none },
 	{ "GET", "/v1/tokens", ADMIN_TOKEN_LIST, ask_page, answer_tokens },
 	{ "POST", "/v1/tokens", ADMIN_TOKEN_CREATE, ask_token_create, answer_token },
-	{ "DELETE", "/v1/tokens/:id", ADMIN_TOKEN_REVOKE, ask_token_revoke, answer_none },
+	{ "DELETE", "/v1/tokens/:id", ADMIN_TOKEN_REVOKE, ask_named, answer_none },
 	{ "GET", "/v1/certs", ADMIN_CERT_LIST, ask_certs, answer_certs },
 	{ "GET", "/v1/certs/:id", ADMIN_CERT_GET, ask_cert, answer_cert },
 	{ "GET", "/v1/bans", ADMIN_BAN_LIST, ask_page, answer_bans },

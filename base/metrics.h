@@ -39,32 +39,6 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	  "Unix time from which on the next root can sign and every client knows it; 0: there is none.")                \
 	X(TAINTED, GAUGE_MAX, "signet_tainted_certificates", "", "Certificates under tainted keys that have not ended.") \
 	X(DENIED, COUNTER, "signet_policy_denied_total", "", "Requests that policy denied.")                            \
-	X(REFUSED_SPIFFE_ID, COUNTER, "signet_keeper_refused_total", "reason=\"spiffe_id\"",                           \
-	  "Requests that the keeper refused by its own limits, bans and state; in the order of enum keeper_reason.")   \
-	X(REFUSED_NAME, COUNTER, "signet_keeper_refused_total", "reason=\"name\"", "")                                 \
-	X(REFUSED_RESERVED, COUNTER, "signet_keeper_refused_total", "reason=\"reserved_name\"", "")                    \
-	X(REFUSED_LIFETIME, COUNTER, "signet_keeper_refused_total", "reason=\"lifetime\"", "")                         \
-	X(REFUSED_KEY_TYPE, COUNTER, "signet_keeper_refused_total", "reason=\"key_type\"", "")                         \
-	X(REFUSED_RATE, COUNTER, "signet_keeper_refused_total", "reason=\"rate\"", "")                                 \
-	X(REFUSED_BANNED, COUNTER, "signet_keeper_refused_total", "reason=\"banned\"", "")                             \
-	X(REFUSED_TOKEN, COUNTER, "signet_keeper_refused_total", "reason=\"token\"", "")                               \
-	X(REFUSED_STORE, COUNTER, "signet_keeper_refused_total", "reason=\"store\"", "")                               \
-	X(REFUSED_FULL, COUNTER, "signet_keeper_refused_total", "reason=\"full\"", "")                                 \
-	X(REFUSED_SIGNER, COUNTER, "signet_keeper_refused_total", "reason=\"signer\"", "")                             \
-	X(REFUSED_CHAIN_ENDED, COUNTER, "signet_keeper_refused_total", "reason=\"chain_ended\"", "")                   \
-	X(REFUSED_PROFILE, COUNTER, "signet_keeper_refused_total", "reason=\"profile\"", "")                           \
-	X(REFUSED_REVOKED, COUNTER, "signet_keeper_refused_total", "reason=\"revoked\"", "")                           \
-	X(REFUSED_CSR, COUNTER, "signet_keeper_refused_total", "reason=\"csr\"", "")                                   \
-	X(REFUSED_ISSUER_SHORT, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_short\"", "")                 \
-	X(REFUSED_ISSUER_DENIED, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_denied\"", "")               \
-	X(REFUSED_ISSUER_FAILED, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_failed\"", "")               \
-	X(REFUSED_ISSUER_DELETED, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_deleted\"", "")             \
-	X(REFUSED_ISSUER_DEADLINE, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_deadline\"", "")           \
-	X(REFUSED_ISSUER_AWAY, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_away\"", "")                   \
-	X(REFUSED_ISSUER_FORBIDDEN, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_forbidden\"", "")         \
-	X(REFUSED_ISSUER_ANSWER, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_answer\"", "")               \
-	X(REFUSED_ISSUER_ROOTS, COUNTER, "signet_keeper_refused_total", "reason=\"issuer_roots\"", "")                 \
-	X(ISSUER_PENDING, GAUGE_MAX, "signet_issuer_requests_pending", "", "Requests that wait for another signer.")  \
 	X(CONNECTIONS, GAUGE_SUM, "signet_connections", "", "Open connections of clients.")                             \
 	X(CONNECTIONS_TOTAL, COUNTER, "signet_connections_total", "", "Connections accepted.")                          \
 	X(CONNECTIONS_REFUSED, COUNTER, "signet_connections_refused_total", "", "Connections closed at once, over the limit.") \
@@ -73,10 +47,6 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(OVERLOADED, COUNTER, "signet_requests_overloaded_total", "", "Requests refused because a queue was full.")    \
 	X(JWT_CACHE_HIT, COUNTER, "signet_jwt_cache_hits_total", "", "Tokens that had been verified before.")           \
 	X(JWT_VERIFIED, COUNTER, "signet_jwt_verified_total", "", "Tokens verified by their signature.")                \
-	X(CSR_FILED, COUNTER, "signet_csr_filed_total", "", "Requests that another signer was asked to sign.")          \
-	X(CSR_SIGNED, COUNTER, "signet_csr_signed_total", "", "Certificates that other signers sent back.")             \
-	X(CSR_FAILED, COUNTER, "signet_csr_failed_total", "", "Requests that no other signer signed; the log says why.") \
-	X(CSR_PENDING, GAUGE_SUM, "signet_csr_pending", "", "Requests waiting for another signer.")                     \
 	X(KEYS_FETCHED, COUNTER, "signet_keys_fetched_total", "", "Times that the keys of an issuer of tokens were fetched.") \
 	X(KEYS_FAILED, COUNTER, "signet_keys_failed_total", "", "Times that they could not be.")                        \
 	X(COMMITS, COUNTER, "signet_store_commits_total", "", "Durable transactions.")                                  \
@@ -90,10 +60,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE_SUM, METRIC_GAUGE_MAX };
 	X(BANS, GAUGE_MAX, "signet_bans", "", "Bans in force.")                                                         \
 	X(RESTARTS, COUNTER, "signet_process_restarts_total", "", "Processes that the monitor started again.")          \
 	X(SERVING, GAUGE_SUM, "signet_fronts_serving", "", "Fronts that have a certificate and accept connections.")    \
-	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "", "Unix time at which the serving certificate ends.") \
-	X(KUBE_CALLS, COUNTER, "signet_kube_api_calls_total", "", "Requests to API servers of Kubernetes, each attempt counted.") \
-	X(KUBE_ERRORS, COUNTER, "signet_kube_api_errors_total", "", "Of these: no answer, or 429 or 5xx.")             \
-	X(KUBE_UNAUTHORIZED, COUNTER, "signet_kube_api_unauthorized_total", "", "Of these: 401, our credentials were refused.") \
+	X(CERT_EXPIRY, GAUGE_MAX, "signet_serving_cert_expiry_timestamp", "", "Unix time at which the serving certificate ends.")
 
 enum metric {
 #define X(symbol, kind, name, labels, help) M_##symbol,
@@ -102,26 +69,55 @@ enum metric {
 	METRIC_COUNT
 };
 
-enum histogram {
-	H_REQUEST, H_KEEPER, /* a whole request; keeper's share, in the front */
-	H_CSR, H_CSR_CREATE, H_CSR_APPROVE, H_CSR_SIGN, /* a request to another signer and its steps, in the courier */
-	HISTOGRAM_COUNT
+/* One value of each issuer or cluster, which is its label.  X(symbol, kind, Prometheus name, enum metric_label, help). */
+#define METRICS_OF(X)                                                                                                  \
+	X(PENDING, GAUGE_SUM, "signet_issuer_requests_pending", SIGNER,                                                 \
+	  "Requests in hand that are for another signer: asked for, or what came back is being written.")               \
+	X(ISSUED, COUNTER, "signet_issuer_issued_total", ISSUER, "Certificates that the issuer signed, recorded.")      \
+	X(FILED, COUNTER, "signet_csr_filed_total", SIGNER, "Requests that another signer was asked to sign.")          \
+	X(CALLS, COUNTER, "signet_kube_api_calls_total", CLUSTER, "Requests to the API server, each attempt counted.")  \
+	X(ERRORS, COUNTER, "signet_kube_api_errors_total", CLUSTER, "Of these: no answer, or 429 or 5xx.")              \
+	X(UNAUTHORIZED, COUNTER, "signet_kube_api_unauthorized_total", CLUSTER,                                         \
+	  "Of these: 401, our credentials were refused.")
+/* signet_keeper_refused_total of each issuer, by reason; in the order of enum keeper_reason (ca/wire.h). */
+#define METRIC_REASONS(X)                                                                                              \
+	X("spiffe_id") X("name") X("reserved_name") X("lifetime") X("key_type") X("rate") X("banned") X("token")        \
+	X("store") X("full") X("signer") X("chain_ended") X("profile") X("revoked") X("csr") X("issuer_short")          \
+	X("issuer_denied") X("issuer_failed") X("issuer_deleted") X("issuer_deadline") X("issuer_away")                 \
+	X("issuer_forbidden") X("issuer_answer") X("issuer_roots")
+
+#define METRIC_SLOTS 17          /* as many issuers as conf knows and our own CA, or clusters */
+#define METRIC_OWN (METRIC_SLOTS - 1) /* of issuers: our own CA */
+enum metric_label { METRIC_OF_ISSUER, METRIC_OF_SIGNER /* the issuers without our own CA */, METRIC_OF_CLUSTER, METRIC_LABELS };
+enum metric_of {
+#define X(symbol, kind, name, label, help) MO_##symbol,
+	METRICS_OF(X)
+#undef X
+	MO_REFUSED, /* the first reason's */
+	METRIC_OF_COUNT = MO_REFUSED
+#define X(reason) + 1
+	METRIC_REASONS(X)
+#undef X
 };
-#define HISTOGRAM_BUCKETS 14 /* upper bounds doubling, from 100 us or (H_CSR) 5 ms; the last is +Inf */
+
+enum histogram { H_REQUEST, H_KEEPER, HISTOGRAM_COUNT }; /* a whole request; keeper's share, in the front */
+enum histogram_of { /* of each other signer: a request and its steps, in the courier */
+	HO_CSR, HO_CSR_CREATE, HO_CSR_APPROVE, HO_CSR_SIGN, HISTOGRAM_OF_COUNT
+};
+#define HISTOGRAM_BUCKETS 14 /* upper bounds doubling, from 100 us or (of signers) 5 ms; the last is +Inf */
+struct metric_times {
+	_Atomic uint64_t bucket[HISTOGRAM_BUCKETS];
+	_Atomic uint64_t sum_us;
+};
 
 struct metrics {
 	_Atomic uint64_t value[METRIC_COUNT];
-	struct {
-		_Atomic uint64_t bucket[HISTOGRAM_BUCKETS];
-		_Atomic uint64_t sum_us;
-	} histogram[HISTOGRAM_COUNT];
+	struct metric_times histogram[HISTOGRAM_COUNT];
+	_Atomic uint64_t of[METRIC_OF_COUNT][METRIC_SLOTS];
+	struct metric_times histogram_of[HISTOGRAM_OF_COUNT][METRIC_SLOTS];
 };
-
-struct metric_info {
-	const char *name, *labels, *help;
-	enum metric_kind kind;
-};
-const struct metric_info *metric_info(enum metric m);
+/* Of issuers, signers, clusters; NULL: there is none. */
+struct metric_names { const char *name[METRIC_LABELS][METRIC_SLOTS]; };
 
 static inline void metric_add(struct metrics *m, enum metric i, uint64_t n)
 {
@@ -133,6 +129,11 @@ static inline void metric_set(struct metrics *m, enum metric i, uint64_t v)
 	atomic_store_explicit(&m->value[i], v, memory_order_relaxed);
 }
 void metric_observe(struct metrics *m, enum histogram h, int64_t us);
+/* The same of one issuer or cluster; there is none over METRIC_SLOTS. */
+void metric_add_of(struct metrics *m, enum metric_of i, size_t slot, uint64_t n);
+uint64_t metric_get_of(const struct metrics *m, enum metric_of i, size_t slot);
+void metric_observe_of(struct metrics *m, enum histogram_of h, size_t slot, int64_t us);
+const char *metric_reason(enum metric_of i); /* from MO_REFUSED on */
 
 /* The process has ended: what it held (METRIC_GAUGE_SUM: connections, requests) it holds no longer. */
 void metrics_let_go(struct metrics *m);
@@ -142,6 +143,7 @@ struct err metrics_create(int *fd);
 /* Map a page (writable or not); an unwritten page reads as zeros.  Kept until the process ends. */
 struct err metrics_map(int fd, bool writable, struct metrics **out);
 /* Prometheus text (exposition format 0.0.4) of the sum of the pages. */
-struct err metrics_render(struct metrics *const *pages, size_t count, struct buf *out);
+struct metric_pages { struct metrics *const *pages; size_t count; const struct metric_names *names; };
+struct err metrics_render(const struct metric_pages *pages, struct buf *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
 #include "ca/import.h"
+#include "ca/issuers.h"
 #include "ca/revoke.h"
 #include "ca/rotate.h"
 #include "ca/wire_root.h"
@@ -325,6 +326,7 @@ READ(cert_list, wire_query, wire_query_take, clerk_certs)
 READ(cert_get, wire_get, wire_get_take, clerk_cert)
 READ(crl, wire_get, wire_get_take, crls_answer)
 READ(limits, wire_get, wire_get_take, clerk_limits)
+READ(issuers, wire_get, wire_get_take, issuers_answer)
 READ(root_status, wire_get, wire_get_take, rotate_status)
 READ(event_list, wire_cursor, wire_cursor_take, clerk_events)
 READ(revocation_list, wire_cursor, wire_cursor_take, revoke_list)
@@ -350,6 +352,8 @@ static const struct chan_rule rules[] = { /* docs/protocols/keeper.md */
 	{ R, ADMIN_ROOT_STEP, 20, 1024 + WIRE_CA_PEM_MAX, false, rotate_on_step, R },
 	{ R, ADMIN_ROOT_STATUS, 16, 16, false, on_root_status, R },
 	{ R, ADMIN_LIMITS, 16, 16, false, on_limits, R },
+	{ R, ADMIN_ISSUERS, 16, 16, false, on_issuers, R },
+	{ R, ADMIN_ISSUER_FORGET, 12, TEXT_MESSAGE_MAX, false, issuers_on_forget, R },
 	{ R, ADMIN_EVENT_LIST, 14, 14 + WIRE_CURSOR_MAX, false, on_event_list, R },
 	{ R, ADMIN_REVOCATION_LIST, 14, 14 + WIRE_CURSOR_MAX, false, on_revocation_list, R },
 };

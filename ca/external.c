@@ -9,6 +9,7 @@
 #include "base/control.h"
 #include "base/wire.h"
 #include "ca/external_inside.h"
+#include "ca/issuers.h"
 
 #define NAME_PREFIX "signet-"
 #define NAME_RANDOM 16 /* octets */
@@ -34,22 +35,27 @@ static struct job **slot_of(struct external *x, uint64_t id)
 	return *slot != NULL && (*slot)->external->id == id ? slot : NULL;
 }
 
-static bool slot_take(struct external *x, struct job *job)
+static bool slot_take(struct keeper *k, struct job *job)
 {
+	struct external *x = k->external;
+
 	if (x->free_count == 0) return false;
 	job->external->id = ++x->generation * JOBS_MAX + x->free[--x->free_count];
 	x->jobs[job->external->id % JOBS_MAX] = job;
+	metric_add_of(k->metrics, MO_PENDING, job->external->issuer, 1);
 	return true;
 }
 
-static void slot_give(struct external *x, struct job *job)
+static void slot_give(struct keeper *k, struct job *job)
 {
+	struct external *x = k->external;
 	uint16_t at = (uint16_t)(job->external->id % JOBS_MAX);
 
 	if (job->external->id == 0) return;
 	x->jobs[at] = NULL;
 	x->free[x->free_count++] = at;
 	job->external->id = 0;
+	metric_add_of(k->metrics, MO_PENDING, job->external->issuer, UINT64_MAX); /* one less */
 }
 
 /* ---- what the courier is told ---- */
@@ -127,9 +133,10 @@ static void move_to_nobody(struct keeper *k, struct job *job)
 }
 
 /* The client is told at once; what was prepared for it is undone in its own time. */
-void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason)
+void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason, struct bytes why)
 {
-	front_refuse(job->peer, job->id, reason);
+	front_refuse(job, reason);
+	issuers_failed(k, job->external->issuer, reason, why);
 	job->peer->dirty = true;
 	move_to_nobody(k, job);
 	external_push(k, job, EXTERNAL_DROP);
@@ -138,7 +145,7 @@ void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reaso
 static void finish(struct keeper *k, struct job *job)
 {
 	external_done(k, job);
-	slot_give(k->external, job);
+	slot_give(k, job);
 	job_free(k, job);
 }
 
@@ -153,7 +160,7 @@ static void on_intent(struct keeper *k, struct job *job)
 		tell_file(k, job);
 		return;
 	}
-	front_refuse(job->peer, job->id, job->reason);
+	front_refuse(job, job->reason);
 	job->peer->dirty = true;
 	if (e->former[0] == '\0') {
 		finish(k, job);
@@ -177,7 +184,6 @@ static void look(struct keeper *k)
 {
 	struct external *x = k->external;
 	int64_t now = clock_wall();
-	uint64_t count = 0;
 
 	if (clock_mono_us() < x->look_us) return;
 	x->look_us = clock_mono_us() + EXTERNAL_LOOK_US;
@@ -185,11 +191,10 @@ static void look(struct keeper *k)
 		struct job *job = x->jobs[i];
 
 		if (job == NULL || job->external->out) continue;
-		count++;
 		if (job->external->stage != EXTERNAL_ASKED) external_push(k, job, job->external->stage);
-		else if (now > job->external->deadline + EXTERNAL_GRACE) external_refuse(k, job, REASON_ISSUER_DEADLINE);
+		else if (now > job->external->deadline + EXTERNAL_GRACE)
+			external_refuse(k, job, REASON_ISSUER_DEADLINE, BYTES_NONE);
 	}
-	metric_set(k->metrics, M_ISSUER_PENDING, count);
 }
 
 /* The keeper ends: clients may go elsewhere, what was asked for is resumed by the next keeper. */
@@ -201,9 +206,9 @@ static void let_go(struct keeper *k)
 		struct job *job = x->jobs[i];
 
 		if (job == NULL || job->external->out) continue;
-		if (job->external->stage == EXTERNAL_ASKED) front_refuse(job->peer, job->id, REASON_ISSUER_AWAY);
+		if (job->external->stage == EXTERNAL_ASKED) front_refuse(job, REASON_ISSUER_AWAY);
 		job->peer->dirty = true;
-		slot_give(x, job);
+		slot_give(k, job);
 		job_free(k, job);
 	}
 }
@@ -263,7 +268,7 @@ void external_failed(struct keeper *k, const struct wire_failed *m)
 	if (job == NULL || job->external->stage != EXTERNAL_ASKED) return;
 	log_event(k->log, LOG_WARN, "issuer_failed", F_STR("issuer", conf_text(k->conf, issuer_of(k, job)->name)),
 	          F_STR("name", job->external->name), F_BYTES("spiffe_id", job->issue.spiffe_id), F_BYTES("why", m->why));
-	external_refuse(k, job, wire_failure_reason((enum wire_failure)m->failure));
+	external_refuse(k, job, wire_failure_reason((enum wire_failure)m->failure), m->why);
 }
 
 /* ---- a new one ---- */
@@ -277,8 +282,8 @@ enum keeper_reason external_name(struct keeper *k, struct job *job)
 	if (RAND_bytes(random, sizeof(random)) != 1) return REASON_SIGNER;
 	bytes_hex(BYTES(random, sizeof(random)), hex);
 	(void)snprintf(e->name, sizeof(e->name), "%s%s", NAME_PREFIX, hex);
-	slot_give(k->external, job);
-	return slot_take(k->external, job) ? REASON_NONE : REASON_RATE;
+	slot_give(k, job);
+	return slot_take(k, job) ? REASON_NONE : REASON_RATE;
 }
 
 /* An issuer whose chain ends soon is asked for no more than that, if it is known and wanted. */
@@ -352,11 +357,11 @@ static struct err resume(struct keeper *k, const struct store_intent *intent)
 	if (job == NULL) FAIL(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests are left from before");
 	e = wire_issue_take(buf_view(&job->payload), &job->issue);
 	if (e.code == ERR_OK) e = external_new(k, job);
-	if (e.code == ERR_OK && !slot_take(x, job))
+	if (e.code == ERR_OK && !slot_take(k, job))
 		e = ERR(ERR_RESOURCE_EXHAUSTED, "keeper: too many requests are left from before");
 	if (e.code == ERR_OK) e = key_sha256(job->issue.spki, job->record.key_hash);
 	if (e.code != ERR_OK) {
-		if (job->external != NULL) slot_give(x, job);
+		if (job->external != NULL) slot_give(k, job);
 		job_free(k, job);
 		return e;
 	}
@@ -386,24 +391,25 @@ static struct err resume_all(struct keeper *k, struct store_view *view)
 	return e.code == ERR_NOT_FOUND ? OK : e;
 }
 
-static struct err store_value(struct keeper *k, const char *name, struct bytes value)
+static struct err store_value(struct keeper *k, const char *name, struct bytes value, const struct store_event *ev)
 {
 	struct store_batch *batch;
 	struct err e;
 
 	TRY(store_batch_begin(k->store, &batch));
 	e = store_batch_put(batch, name, value);
+	if (e.code == ERR_OK && ev != NULL) e = store_batch_event(batch, ev);
 	if (e.code == ERR_OK) return store_batch_commit(batch);
 	store_batch_abort(batch);
 	return e;
 }
 
-struct err external_store(struct keeper *k, const char *name, struct bytes value)
+struct err external_store(struct keeper *k, const char *name, struct bytes value, const struct store_event *ev)
 {
 	struct err e;
 
 	pthread_mutex_lock(&k->writer);
-	e = store_value(k, name, value);
+	e = store_value(k, name, value, ev);
 	pthread_mutex_unlock(&k->writer);
 	return e;
 }
@@ -413,7 +419,7 @@ static struct err make_instance(struct keeper *k)
 	struct external *x = k->external;
 
 	if (RAND_bytes(x->instance, sizeof(x->instance)) != 1) FAIL(ERR_UNAVAILABLE, "keeper: no randomness");
-	return external_store(k, ISSUER_INSTANCE, BYTES(x->instance, sizeof(x->instance)));
+	return external_store(k, ISSUER_INSTANCE, BYTES(x->instance, sizeof(x->instance)), NULL);
 }
 
 static struct err read_store(struct keeper *k, bool *new_instance)

@@ -10,6 +10,7 @@
 #include "base/chan.h"
 #include "ca/inside.h"
 #include "ca/wire_courier.h"
+#include "storage/event.h"
 
 #define EXTERNAL_LIFETIME_MIN 600 /* seconds; certificates.k8s.io/v1 expirationSeconds */
 #define EXTERNAL_GRACE 10         /* seconds after its deadline that a courier may take to say so; ours */
@@ -53,6 +54,9 @@ void external_turn(struct keeper *k);
 int external_wait_ms(const struct keeper *k); /* until external_turn() has something to do by itself; -1: never */
 void external_forget(struct keeper *k, struct peer *p); /* it is closed: its requests go on without it */
 struct err external_on_roots(void *self, struct chan_msg *msg); /* CONTROL_ISSUER_ROOTS */
+/* A root that was pinned on first use is pinned no more: durable, with its event, and told to all.  FAILED_PRECONDITION: none
+ * was. */
+struct err external_unpin(struct keeper *k, unsigned issuer, const struct store_event *ev);
 /* courier.c: what the courier says. */
 struct err courier_channel(struct peer *p, int fd);
 void external_hello(struct keeper *k, struct peer *courier);

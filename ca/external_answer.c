@@ -8,11 +8,12 @@
 #include "ca/takeover.h"
 #include "der/pem.h"
 
-static void log_refused(const struct keeper *k, const struct job *job, const char *what)
+static void refuse_answer(struct keeper *k, struct job *job, const char *what)
 {
 	log_event(k->log, LOG_ERROR, "issuer_answer_refused",
 	          F_STR("issuer", conf_text(k->conf, k->conf->csr_issuers[job->external->issuer].name)),
 	          F_STR("name", job->external->name), F_BYTES("spiffe_id", job->issue.spiffe_id), F_STR("what", what));
+	external_refuse(k, job, REASON_ISSUER_ANSWER, bytes_str(what));
 }
 
 /* ---- its roots ---- */
@@ -28,13 +29,18 @@ static struct err roots_for(struct keeper *k, const struct job *job, struct byte
 	return issuer_roots_among(pem, first);
 }
 
-/* Durable, then told to all. */
-static struct err use_roots(struct keeper *k)
+static struct err save_roots(struct keeper *k, const struct store_event *ev)
 {
 	AUTO(buf) struct buf saved = { .max = STORE_VALUE_MAX };
 
 	TRY(issuer_roots_save(k->external->roots, &saved));
-	TRY(external_store(k, ISSUER_ROOTS, buf_view(&saved)));
+	return external_store(k, ISSUER_ROOTS, buf_view(&saved), ev);
+}
+
+/* Durable, then told to all. */
+static struct err use_roots(struct keeper *k)
+{
+	TRY(save_roots(k, NULL));
 	return takeover_publish(k);
 }
 
@@ -53,6 +59,29 @@ static struct err pin(struct keeper *k, struct job *job, struct bytes roots)
 		          F_STR("issuer", conf_text(k->conf, k->conf->csr_issuers[job->external->issuer].name)),
 		          F_STR("note", "trusted because it came with the first certificate; write it into roots_file"));
 	return e;
+}
+
+struct err external_unpin(struct keeper *k, unsigned issuer, const struct store_event *ev)
+{
+	AUTO(buf) struct buf before = { .max = ISSUER_ROOTS_MAX };
+	struct issuer_roots *roots = k->external->roots;
+	struct err e;
+
+	if (!issuer_roots_pinned(roots, issuer))
+		FAIL(ERR_FAILED_PRECONDITION, "keeper: no root of this issuer was pinned on first use");
+	TRY(buf_put(&before, issuer_roots_of(roots, issuer).data, issuer_roots_of(roots, issuer).len));
+	pthread_mutex_lock(&k->roots_lock);
+	issuer_roots_unpin(roots, issuer);
+	pthread_mutex_unlock(&k->roots_lock);
+	e = save_roots(k, ev);
+	if (e.code != ERR_OK) { /* what was not written has not happened */
+		pthread_mutex_lock(&k->roots_lock);
+		(void)issuer_roots_pin(roots, issuer, buf_view(&before));
+		pthread_mutex_unlock(&k->roots_lock);
+		return e;
+	}
+	k->external->chain_end[issuer] = 0;
+	return takeover_publish(k);
 }
 
 struct err external_on_roots(void *self, struct chan_msg *msg)
@@ -138,8 +167,7 @@ static void take_chain(struct keeper *k, struct job *job, const struct signed_ch
 	k->external->chain_end[job->external->issuer] = s->above->not_after;
 	if (s->outlives && ask_again(k, job, s->above->not_after)) return;
 	if (s->outlives) {
-		log_refused(k, job, "it outlives its chain");
-		external_refuse(k, job, REASON_ISSUER_ANSWER);
+		refuse_answer(k, job, "it outlives its chain");
 		return;
 	}
 	e = pin(k, job, roots);
@@ -148,8 +176,7 @@ static void take_chain(struct keeper *k, struct job *job, const struct signed_ch
 		external_push(k, job, EXTERNAL_RECORD);
 		return;
 	}
-	log_refused(k, job, e.reason);
-	external_refuse(k, job, REASON_ISSUER_ANSWER);
+	refuse_answer(k, job, e.reason);
 }
 
 void external_take(struct keeper *k, struct job *job, struct bytes pem)
@@ -170,6 +197,5 @@ void external_take(struct keeper *k, struct job *job, struct bytes pem)
 		take_chain(k, job, s, buf_view(&roots));
 		return;
 	}
-	log_refused(k, job, report.problem[0] != '\0' ? report.problem : e.reason);
-	external_refuse(k, job, REASON_ISSUER_ANSWER);
+	refuse_answer(k, job, report.problem[0] != '\0' ? report.problem : e.reason);
 }

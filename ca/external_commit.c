@@ -4,6 +4,7 @@
 #include "ca/external_inside.h"
 #include "ca/fields.h"
 #include "ca/issue.h"
+#include "ca/issuers.h"
 
 #define INTENT_VERSION 1
 
@@ -73,12 +74,15 @@ void external_record_answer(struct keeper *k, struct job *job)
 				       .chain_pem = buf_view(&x->chain) };
 
 	job->kept = true;
-	if (job->result.code == ERR_OK) atomic_fetch_add(&k->issued, 1);
+	if (job->result.code == ERR_OK) {
+		atomic_fetch_add(&k->issued, 1);
+		issuers_issued(k, x->issuer);
+	}
 	if (job->reason == REASON_NONE) {
 		if (job->peer->chan != NULL) front_send_chain(job->peer, &m);
 		return;
 	}
-	front_refuse(job->peer, job->id, job->reason);
+	front_refuse(job, job->reason);
 	if (job->result.code != ERR_OK) return;
 	log_event(k->log, LOG_WARN, "issued_and_withheld", F_BYTES("spiffe_id", job->issue.spiffe_id),
 	          F_HEX("serial", job->record.serial), F_INT("record", (int64_t)job->record.index),

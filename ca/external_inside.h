@@ -24,11 +24,11 @@ struct external { /* the main thread's, but for what `lock` guards */
 	struct job *returned;       /* by the commit thread */
 };
 
-/* external.c: a named value, durable; the caller holds no batch. */
-struct err external_store(struct keeper *k, const char *name, struct bytes value);
+/* external.c: a named value, durable, and with it an event (NULL: none); the caller holds no batch. */
+struct err external_store(struct keeper *k, const char *name, struct bytes value, const struct store_event *ev);
 /* external_answer.c: what the courier said, or failed to say.  Main thread. */
 void external_push(struct keeper *k, struct job *job, enum external_stage stage);
-void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason);
+void external_refuse(struct keeper *k, struct job *job, enum keeper_reason reason, struct bytes why);
 void external_take(struct keeper *k, struct job *job, struct bytes pem);
 /* external.c: the courier may clean it up; the same grant under another name. */
 void external_done(struct keeper *k, const struct job *job);

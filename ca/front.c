@@ -1,7 +1,8 @@
 /* front.c: what a front may say (docs/protocols/keeper.md), and what it is told. */
 #include "base/chan.h"
-#include "ca/inside.h"
 #include "base/clock.h"
+#include "ca/inside.h"
+#include "ca/issuers.h"
 
 #define ANSWER_MAX (32 + STORE_CERT_MAX)
 
@@ -13,7 +14,7 @@ static void put(struct peer *p, uint16_t type, struct err encoded, const struct 
 	if (encoded.code == ERR_OK && p->chan != NULL) (void)chan_put(p->chan, type, buf_view(out));
 }
 
-void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason)
+static void refuse(struct peer *p, const struct wire_issue *request, uint64_t id, enum keeper_reason reason)
 {
 	uint8_t room[16];
 	struct buf out = BUF_ON(room);
@@ -21,8 +22,13 @@ void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason)
 
 	if (p->chan == NULL) return; /* nobody waits */
 	atomic_fetch_add(&p->keeper->refused, 1);
-	metric_inc(p->keeper->metrics, (enum metric)keeper_reason_metric(reason));
+	issuers_refused(p->keeper, issuers_slot(p->keeper, request), reason);
 	put(p, KEEPER_REFUSED, wire_refused_put(&out, &m), &out);
+}
+
+void front_refuse(struct job *job, enum keeper_reason reason)
+{
+	refuse(job->peer, &job->issue, job->id, reason);
 }
 
 void front_send_issued(struct peer *p, uint64_t id, uint64_t index, struct bytes cert)
@@ -61,7 +67,7 @@ static struct err on_serving(void *self, struct chan_msg *msg)
 	atomic_store(&p->last, true); /* nothing else to wait for */
 	p->keeper->news = p->dirty = true;
 	if (job == NULL) {
-		front_refuse(p, WIRE_ID_SERVING, REASON_RATE);
+		refuse(p, &(struct wire_issue){ .id = WIRE_ID_SERVING }, WIRE_ID_SERVING, REASON_RATE);
 		return OK;
 	}
 	job->id = WIRE_ID_SERVING;
@@ -120,7 +126,7 @@ static struct err issue_overload(struct peer *p, struct bytes in)
 	struct wire_issue m;
 
 	TRY(issue_take(p, in, &m));
-	front_refuse(p, m.id, REASON_RATE);
+	refuse(p, &m, m.id, REASON_RATE);
 	p->dirty = true;
 	return OK;
 }

@@ -4,6 +4,7 @@
 
 #include "base/control.h"
 #include "ca/wire_courier.h"
+#include "ca/wire_issuers.h"
 #include "ca/wire_root.h"
 
 #define CHECK(x)                                                                                                       \
@@ -77,6 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	WHOLE(34, file, wire_file)
 	WHOLE(35, signed, wire_signed)
 	WHOLE(36, failed, wire_failed)
+	ELEMENT(37, issuer, wire_issuer)
+	ELEMENT(38, issuer_root, wire_issuer_root)
 	case 21:
 		if (control_peer_take(in, &peer).code == ERR_OK) compare(in, &out, control_peer_put(&out, &peer));
 		break;

@@ -75,6 +75,7 @@ struct job {
 	int64_t now, expires;
 };
 
+struct issuers_news;
 struct keeper {
 	const struct keeper_options *options;
 	const struct conf *conf;
@@ -92,6 +93,7 @@ struct keeper {
 	struct bans *bans;
 	struct crls *crls;       /* crl_issue.c */
 	struct external *external; /* external.c; NULL: there is no other issuer */
+	struct issuers_news *news_of; /* issuers.c */
 	atomic_int writing;      /* what the commit that is under way is of: its points are named so */
 	struct chan *control;
 	int roots_fd, wake_fd;
@@ -127,7 +129,7 @@ void jobs_drop(struct keeper *k); /* main thread, at the end */
 /* front.c, admin.c: what a peer may say. */
 struct err front_channel(struct peer *p, int fd);
 struct err admin_channel(struct peer *p, int fd);
-void front_refuse(struct peer *p, uint64_t id, enum keeper_reason reason);
+void front_refuse(struct job *job, enum keeper_reason reason);
 void front_send_chain(struct peer *p, const struct wire_issued_chain *m);
 void front_send_issued(struct peer *p, uint64_t id, uint64_t index, struct bytes cert);
 

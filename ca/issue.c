@@ -6,6 +6,7 @@
 #include "ca/crl_issue.h"
 #include "ca/external.h"
 #include "ca/issue.h"
+#include "ca/issuers.h"
 #include "ca/lint.h"
 #include "policy/policy.h"
 #include "storage/node.h"
@@ -262,7 +263,7 @@ static void answer_again(struct keeper *k, struct job *job)
 		e = ERR(ERR_NOT_FOUND, "keeper: that certificate is revoked");
 	if (e.code == ERR_OK && !is_of_this_ca(k, r.cert)) e = ERR(ERR_NOT_FOUND, "keeper: of a CA that signs no more");
 	if (e.code == ERR_OK) front_send_issued(job->peer, job->id, r.index, r.cert);
-	else front_refuse(job->peer, job->id, e.code == ERR_NOT_FOUND ? REASON_TOKEN : REASON_STORE);
+	else front_refuse(job, e.code == ERR_NOT_FOUND ? REASON_TOKEN : REASON_STORE);
 }
 
 static void answer_serving(struct job *job)
@@ -278,7 +279,8 @@ static void answer_serving(struct job *job)
 static void issue_answer(struct keeper *k, struct job *job)
 {
 	if (job->reason == REASON_NONE) atomic_fetch_add(&k->issued, 1);
-	if (job->reason != REASON_NONE) front_refuse(job->peer, job->id, job->reason);
+	if (job->reason == REASON_NONE && !job->again) issuers_issued(k, METRIC_OWN);
+	if (job->reason != REASON_NONE) front_refuse(job, job->reason);
 	else if (job->again) answer_again(k, job);
 	else if (job->record.evidence == STORE_BY_DAEMON) answer_serving(job);
 	else front_send_issued(job->peer, job->id, job->record.index, job->record.cert);
@@ -296,7 +298,7 @@ void issue_start(struct keeper *k, struct job *job, bool serving)
 	job->answer = issue_answer;
 	reason = prepare(k, job, serving);
 	if (reason != REASON_NONE) {
-		front_refuse(job->peer, job->id, reason);
+		front_refuse(job, reason);
 		job->peer->dirty = true;
 		job_free(k, job);
 	} else if (job->external != NULL) {

@@ -128,6 +128,19 @@ struct err issuer_roots_pin(struct issuer_roots *r, unsigned issuer, struct byte
 	return OK;
 }
 
+bool issuer_roots_pinned(const struct issuer_roots *r, unsigned issuer)
+{
+	return r->of[issuer].pinned;
+}
+
+void issuer_roots_unpin(struct issuer_roots *r, unsigned issuer)
+{
+	buf_free(&r->of[issuer].pem);
+	r->of[issuer].pem = (struct buf){ 0 };
+	r->of[issuer].pinned = false;
+	r->epoch++;
+}
+
 uint32_t issuer_roots_epoch(const struct issuer_roots *r)
 {
 	return r->epoch;

@@ -20,6 +20,9 @@ struct err issuer_roots_set(struct issuer_roots *r, unsigned issuer, struct byte
 struct err issuer_roots_among(struct bytes pem, struct buf *out);
 /* As issuer_roots_set(), of what came with a certificate. */
 struct err issuer_roots_pin(struct issuer_roots *r, unsigned issuer, struct bytes pem);
+/* Are they such?  Then from now on none are known. */
+bool issuer_roots_pinned(const struct issuer_roots *r, unsigned issuer);
+void issuer_roots_unpin(struct issuer_roots *r, unsigned issuer);
 /* Grows with every change. */
 uint32_t issuer_roots_epoch(const struct issuer_roots *r);
 /* All of it, to be stored, and read again: issuers that are gone, or whose roots come from elsewhere now, are passed over. */

@@ -13,6 +13,7 @@
 #include "ca/clerk.h"
 #include "ca/crl_issue.h"
 #include "ca/external.h"
+#include "ca/issuers.h"
 #include "ca/rotate.h"
 #include "ca/takeover.h"
 
@@ -324,6 +325,7 @@ static struct err keeper_start(struct keeper *k)
 	TRY(queue_init(&k->clerk_queue));
 	k->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (k->wake_fd < 0) FAIL_BY(ERR_UNAVAILABLE, "keeper: cannot make an eventfd", errno);
+	TRY(issuers_start(k));
 	TRY(limits_new(k->conf, &k->limits));
 	TRY(serials_new(k->conf->replica, &k->serials));
 	TRY(open_store(k));
@@ -383,6 +385,7 @@ static void keeper_stop(struct keeper *k)
 	bans_free(k->bans);
 	crls_free(k->crls);
 	limits_free(k->limits);
+	issuers_free(k);
 	serials_free(k->serials);
 	if (k->roots_fd >= 0) close(k->roots_fd);
 	if (k->wake_fd >= 0) close(k->wake_fd);

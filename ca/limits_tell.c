@@ -15,8 +15,8 @@ static struct err put(struct telling *t, const char *name, enum keeper_reason re
 {
 	struct wire_limit m = { .name = bytes_str(name), .value = buf_view(&t->value) };
 
-	if (reason != REASON_NONE)
-		m.refused = atomic_load_explicit(&t->k->metrics->value[keeper_reason_metric(reason)], memory_order_relaxed);
+	for (size_t slot = 0; reason != REASON_NONE && slot < METRIC_SLOTS; slot++)
+		m.refused += metric_get_of(t->k->metrics, keeper_reason_metric(reason), slot);
 	TRY(wire_limit_put(&t->items, &m));
 	t->value.len = 0;
 	return OK;

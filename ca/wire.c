@@ -47,13 +47,11 @@ struct err keeper_reason_err(enum keeper_reason reason)
 	return reasons[i];
 }
 
-_Static_assert(M_REFUSED_ISSUER_ROOTS - M_REFUSED_SPIFFE_ID == REASON_ISSUER_ROOTS - REASON_LIMIT_SPIFFE_ID &&
-		       REASON_ISSUER_ROOTS == REASON_COUNT - 1,
-	       "a metric for each reason, in their order");
+_Static_assert(METRIC_OF_COUNT - MO_REFUSED == REASON_COUNT - REASON_LIMIT_SPIFFE_ID, "a metric for each reason");
 
 unsigned keeper_reason_metric(enum keeper_reason reason)
 {
-	return M_REFUSED_SPIFFE_ID + (unsigned)reason - REASON_LIMIT_SPIFFE_ID;
+	return MO_REFUSED + (unsigned)reason - REASON_LIMIT_SPIFFE_ID;
 }
 
 /* ---- FRONT_ISSUE: the fixed part by table, then the names ---- */

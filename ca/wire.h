@@ -48,7 +48,7 @@ enum keeper_reason {
 	REASON_ISSUER_AWAY, REASON_ISSUER_FORBIDDEN, REASON_ISSUER_ANSWER, REASON_ISSUER_ROOTS, REASON_COUNT
 };
 struct err keeper_reason_err(enum keeper_reason reason); /* UNKNOWN number: INTERNAL */
-/* Its metric (base/metrics.h), which names it too; not for REASON_NONE. */
+/* Its metric (base/metrics.h: enum metric_of), which names it too: metric_reason(); not for REASON_NONE. */
 unsigned keeper_reason_metric(enum keeper_reason reason);
 
 #define WIRE_ISSUE_LAST 1 /* flag: the front has no other request in hand: commit as soon as you can */
@@ -134,6 +134,8 @@ enum wire_admin_type {
 	ADMIN_ROOT_STATUS = 81,    /* struct wire_get, index 0; answer: list of struct wire_root_item */
 	ADMIN_EVENT_LIST = 82,     /* u64 id, cursor */
 	ADMIN_LIMITS = 83,         /* struct wire_get, index 0; answer: list of struct wire_limit */
+	ADMIN_ISSUERS = 84,        /* struct wire_get, index 0; answer: list of struct wire_issuer */
+	ADMIN_ISSUER_FORGET = 85,  /* struct wire_subject, kind 0: the roots that were pinned on first use */
 	KEEPER_ANSWER = 96,        /* u64 id, u8 enum err_code, reason text, then the answer of that request (if OK) */
 	KEEPER_ANSWER_MEMFD = 97,  /* the same with the answer in a sealed memfd (lists) */
 };

@@ -7,6 +7,7 @@ const struct cli_group cli_groups[] = {
 	{ "identity", "Bans: who gets no certificate any more" },
 	{ "ca", "The certificate authority" },
 	{ "root", "Roots: rotate, and what is trusted" },
+	{ "issuer", "Who signs: Signet's own CA, and other signers" },
 	{ "crl", "The list of revoked certificates" },
 	{ "event", "What operators, and rotation by itself, have changed" },
 	{ "config", "The configuration file" },
@@ -103,6 +104,10 @@ OPTIONS(crl_options) = {
 	{ "der", 0, NULL, NULL, false, "DER instead of PEM: one list" },
 	{ "key-id", 0, "ID", NULL, false, "only the list of this issuer's key (or how its id begins)" },
 	{ "out", 0, "FILE", NULL, false, "write to this file instead of standard output" },
+	END,
+};
+OPTIONS(issuer_show_options) = {
+	{ "pem", 0, NULL, NULL, false, "only its roots, PEM" },
 	END,
 };
 OPTIONS(ca_import_options) = {
@@ -272,6 +277,20 @@ const struct cli_command cli_commands[] = {
 	  "Publishes a root whose key is not here, for example that of a CA that is to take over\n"
 	  "later (ca import).  With ca.directory, put it into root-cert.pem instead.\n",
 	  "signet root add corporate-root.pem" },
+
+	{ "issuer", "list", NULL, 0, 0, NULL, run_issuer_list, "who signs, and what became of requests",
+	  "Signet's own CA, called default, and each entry of `issuers`: whether requests that name\n"
+	  "nobody go there, where its roots come from, and what it was asked for since the start.\n",
+	  "signet issuer list\nsignet issuer list -o json" },
+	{ "issuer", "show", "NAME", 1, 1, issuer_show_options, run_issuer_show, "one of them, with its roots and failures",
+	  "Shows what the configuration says of it, its roots with their SHA-256, what it was asked\n"
+	  "for, what was refused and why, and how the newest requests ended.\n",
+	  "signet issuer show mesh\nsignet issuer show mesh --pem >root-cert.pem" },
+	{ "issuer", "forget", "NAME", 1, 1, NULL, run_issuer_forget, "trust the root no more that was pinned on first use",
+	  "For an issuer with trust_on_first_use whose root has changed: the root that came with\n"
+	  "its next certificate is pinned instead.  Certificates that are out under the old one are\n"
+	  "trusted no more, so they must be renewed; a roots_file that holds both is the gentle way.\n",
+	  "signet issuer forget mesh" },
 
 	{ "crl", "show", NULL, 0, 0, NULL, run_crl_show, "whose, number, times and size of each newest CRL",
 	  "There is one of the key that signs, of each that signed what has not ended, and those\n"

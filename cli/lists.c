@@ -28,6 +28,7 @@ static struct err put_cell(const struct cli *c, struct text_table *t, const stru
 	int64_t at;
 
 	if (column->time && cli_member_time(item, column->member, &at)) return text_table_cell(t, text_time(at, c->now, text));
+	if (json_is_boolean(member)) return text_table_cell(t, json_is_true(member) ? "yes" : "");
 	if (!json_is_integer(member)) return text_table_cell(t, cli_member(item, column->member));
 	(void)snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(member));
 	return text_table_cell(t, text);

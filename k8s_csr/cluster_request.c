@@ -104,6 +104,11 @@ static int64_t attempt_ms(const struct cluster_request *r)
 	return left < 1 && r->ask.timeout_ms >= 1 ? 1 : left;
 }
 
+static void count(const struct cluster *c, enum metric_of m)
+{
+	metric_add_of(c->o.metrics, m, (size_t)(c->o.cluster - c->o.conf->clusters), 1);
+}
+
 static struct err attempt(struct cluster_request *r)
 {
 	const struct cluster_ask *a = &r->ask;
@@ -126,7 +131,7 @@ static struct err attempt(struct cluster_request *r)
 	timer_stop(r->timer);
 	r->state = SENT;
 	r->generation = r->c->generation;
-	metric_inc(r->c->o.metrics, M_KUBE_CALLS);
+	count(r->c, MO_CALLS);
 	return OK;
 }
 
@@ -204,10 +209,10 @@ static void conclude(struct cluster_request *r, struct err e, const struct https
 	finish(r, e, answer);
 }
 
-static void count(const struct cluster *c, struct err e, long status)
+static void count_answer(const struct cluster *c, struct err e, long status)
 {
-	if (e.code != ERR_OK || is_busy(status)) metric_inc(c->o.metrics, M_KUBE_ERRORS);
-	if (status == 401) metric_inc(c->o.metrics, M_KUBE_UNAUTHORIZED);
+	if (e.code != ERR_OK || is_busy(status)) count(c, MO_ERRORS);
+	if (status == 401) count(c, MO_UNAUTHORIZED);
 }
 
 static void on_answer(void *ctx, struct err e, const struct https_answer *answer)
@@ -217,7 +222,7 @@ static void on_answer(void *ctx, struct err e, const struct https_answer *answer
 
 	r->http = NULL;
 	r->state = IDLE;
-	count(r->c, e, answer->status);
+	count_answer(r->c, e, answer->status);
 	/* without an answer: we may trust others than it shows now */
 	if (refused || (e.code == ERR_UNAVAILABLE && answer->status == 0)) cluster_doubt(r->c);
 	if (refused && !r->asked_again && r->generation != r->c->generation) {

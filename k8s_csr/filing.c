@@ -103,7 +103,6 @@ static struct err add(struct filings *f, struct filing *x)
 	}
 	LIST_INSERT_HEAD(&f->waiting, x, link);
 	f->waiting_count++;
-	metric_inc(f->world->metrics, M_CSR_PENDING);
 	return OK;
 }
 
@@ -111,7 +110,6 @@ static void wait_no_more(struct filing *x)
 {
 	LIST_REMOVE(x, link);
 	x->f->waiting_count--;
-	metric_add(x->f->world->metrics, M_CSR_PENDING, UINT64_MAX); /* one less: the page is that of all clusters */
 }
 
 static void drop(struct filing *x)
@@ -161,10 +159,9 @@ void filing_signed(struct filing *x, struct bytes pem)
 	x->answered = true;
 	LIST_INSERT_HEAD(&f->answered, x, link);
 	f->answered_count++;
-	metric_inc(f->world->metrics, M_CSR_SIGNED);
 	if (!x->resumed) {
-		metric_observe(f->world->metrics, H_CSR_SIGN, now - x->step_us);
-		metric_observe(f->world->metrics, H_CSR, now - x->begun_us);
+		metric_observe_of(f->world->metrics, HO_CSR_SIGN, x->issuer, now - x->step_us);
+		metric_observe_of(f->world->metrics, HO_CSR, x->issuer, now - x->begun_us);
 	}
 	f->o.signed_pem(f->o.ctx, x->id, pem);
 }
@@ -183,7 +180,6 @@ void filing_fail(struct filing *x, enum wire_failure failure, const char *why)
 	struct filings *f = x->f;
 	uint64_t id = x->id;
 
-	metric_inc(f->world->metrics, M_CSR_FAILED);
 	log_event(f->world->log, LOG_WARN, "kube_csr_failed", F_STR("cluster", cluster_id(f->o.cluster)), F_STR("name", x->name),
 	          F_STR("signer", filing_signer(x)), F_STR("failure", words[failure]), F_STR("why", why));
 	clean_up(x, failure == FAILURE_DEADLINE);

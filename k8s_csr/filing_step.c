@@ -138,7 +138,7 @@ static void know(struct filing *x, const struct kube_csr *csr)
 	free(x->csr);
 	x->csr = NULL;
 	if (x->resumed) return;
-	metric_inc(x->f->world->metrics, M_CSR_FILED);
+	metric_add_of(x->f->world->metrics, MO_FILED, x->issuer, 1);
 	log_event(x->f->world->log, LOG_DEBUG, "kube_csr_filed", F_STR("cluster", cluster_id(x->f->o.cluster)),
 		  F_STR("name", x->name), F_STR("signer", filing_signer(x)));
 }
@@ -204,11 +204,11 @@ static void on_body(struct filing *x, struct bytes body)
 /* ---- answers ---- */
 
 /* A step went well: from here the next one is measured. */
-static void step_done(struct filing *x, enum histogram h)
+static void step_done(struct filing *x, enum histogram_of h)
 {
 	int64_t now = clock_mono_us();
 
-	if (!x->resumed) metric_observe(x->f->world->metrics, h, now - x->step_us);
+	if (!x->resumed) metric_observe_of(x->f->world->metrics, h, x->issuer, now - x->step_us);
 	x->step_us = now;
 }
 
@@ -224,7 +224,7 @@ static void on_created(struct filing *x, const struct https_answer *a)
 		fail_by(x, OK, a);
 		return;
 	}
-	step_done(x, H_CSR_CREATE);
+	step_done(x, HO_CSR_CREATE);
 	on_body(x, a->body);
 }
 
@@ -248,7 +248,7 @@ static void on_approved(struct filing *x, const struct https_answer *a)
 	bool changed = a->status == 409 || a->status == 422; /* since it was read; maybe somebody else has decided */
 
 	if (a->status == 200) {
-		step_done(x, H_CSR_APPROVE);
+		step_done(x, HO_CSR_APPROVE);
 		x->approved = true;
 		on_body(x, a->body);
 	} else if (a->status == 404) {

@@ -54,17 +54,18 @@ _signet()
 	esac
 	local known= options=
 	case "${words[*]}" in
-	'') known=' init request status version help completion token cert identity ca root crl event config policy' ;;
+	'') known=' init request status version help completion token cert identity ca root issuer crl event config policy' ;;
 	token|'help token') known=' create list revoke' ;;
 	cert|'help cert') known=' list show export revoke' ;;
 	identity|'help identity') known=' ban unban list' ;;
 	ca|'help ca') known=' show check csr import export-root limits taint untaint' ;;
 	root|'help root') known=' status prepare activate retire restore delete add' ;;
+	issuer|'help issuer') known=' list show forget' ;;
 	crl|'help crl') known=' show export' ;;
 	event|'help event') known=' list' ;;
 	config|'help config') known=' check show reference' ;;
 	policy|'help policy') known=' test' ;;
-	help) known=' init request status version help completion token cert identity ca root crl event config policy' ;;
+	help) known=' init request status version help completion token cert identity ca root issuer crl event config policy' ;;
 	completion) known=bash ;;
 	'identity ban'|'identity unban') known='spiffe_id key caller node' ;;
 	'cert revoke') known='serial spiffe_id key rule caller' ;;
@@ -87,6 +88,7 @@ _signet()
 	'root prepare'*) options=' --cross-sign --dry-run' ;;
 	'root activate'*) options=' --dry-run --force' ;;
 	'root retire'*) options=' --dry-run --force' ;;
+	'issuer show'*) options=' --pem' ;;
 	'crl export'*) options=' --der --key-id --out' ;;
 	'event list'*) options=' --limit --page' ;;
 	'config reference'*) options=' --mdoc' ;;

@@ -14,8 +14,10 @@ import time
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from harness import Signet, certs_of, key_pem, make_csr, make_key, serial_hex
+from test_brought import CA
 
 ID = "spiffe://example.org/ns/web/sa/shop"
 KEY = make_key()
@@ -294,6 +296,83 @@ def test_record_says_what_was_issued_to_whom_and_why(signet):
     assert r["not_before"] == leaf.not_valid_before.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert r["not_after"] == leaf.not_valid_after.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert r["evidence_hash"] == hashlib.sha256(made["token"].encode()).hexdigest()
+
+
+# ---- issuers ----
+
+ISSUERS = """
+clusters: [{ id: Kubernetes, kubeconfig: '@DIR@/kubeconfig' }]
+issuers:
+- { name: mesh, cluster: Kubernetes, signer_name: clusterissuers.cert-manager.io/mesh, roots_file: '@DIR@/mesh.pem', deadline: 20s }
+- { name: teams, cluster: Kubernetes, signer_domain: issuers.cert-manager.io, trust_on_first_use: true, approve: external }
+default_issuer: mesh
+"""
+
+
+def command(s, *args, status=0):
+    r = subprocess.run([s.bin / "signet", *args, "--socket", s.dir / "run/admin.sock"], capture_output=True, text=True, timeout=60)
+    assert r.returncode == status, r.stderr
+    return r.stdout if status == 0 else r.stderr
+
+
+def issuer(s, name):
+    return next(i for i in s.api("GET", "/v1/issuers")["items"] if i["name"] == name)
+
+
+@pytest.fixture(scope="module")
+def with_issuers():
+    s = Signet(ISSUERS)
+    root = CA("Mesh Root")
+    (s.dir / "mesh.pem").write_text(root.pem)
+    (s.dir / "kubeconfig").write_text("")  # nobody is there
+    with s:
+        s.mesh_root = root
+        yield s
+
+
+def test_issuers_are_told_with_what_the_configuration_says(with_issuers):
+    default, mesh, teams = with_issuers.api("GET", "/v1/issuers")["items"]
+    assert (default["name"], default["kind"], default["default"], default["roots_from"]) == ("default", "ca", False, "own")
+    assert {k: v for k, v in mesh.items() if k != "roots"} == {
+        "name": "mesh", "kind": "kubernetes_csr", "default": True, "roots_from": "file", "pending": 0, "issued": 0, "refused": 0,
+        "refused_by_reason": {}, "cluster": "Kubernetes", "signer": "clusterissuers.cert-manager.io/mesh", "approve": "self", "deadline": 20,
+        "roots_file": str(with_issuers.dir / "mesh.pem")}
+    assert [r["pem"] for r in mesh["roots"]] == [with_issuers.mesh_root.pem]
+    assert mesh["roots"][0]["sha256"] == with_issuers.mesh_root.cert.fingerprint(hashes.SHA256()).hex()
+    assert (teams["signer_domain"], teams["approve"], teams["roots_from"], teams["roots"]) == \
+        ("issuers.cert-manager.io", "external", "none", []) and "signer" not in teams
+
+
+def test_what_became_of_requests_is_counted_by_issuer(with_issuers):
+    s = with_issuers
+    with pytest.raises(grpc.RpcError):
+        s.ask(CSR, token=s.token(ID))  # no API server is there
+    mesh = issuer(s, "mesh")
+    reason = mesh["last_refused"]["reason"]
+    assert mesh["refused"] == 1 and mesh["refused_by_reason"] == {reason: 1} and reason.startswith("issuer_")
+    assert s.metric('signet_keeper_refused_total{issuer="mesh",reason="%s"}' % reason) == 1
+    assert s.metric('signet_keeper_refused_total{issuer="default",reason="%s"}' % reason) == 0
+    assert reason in command(s, "issuer", "show", "mesh")
+
+
+def test_the_command_shows_issuers(with_issuers):
+    s = with_issuers
+    table = [line.split() for line in command(s, "issuer", "list").splitlines()]
+    assert table[0] == ["NAME", "KIND", "DEFAULT", "SIGNER", "ROOTS", "PENDING", "ISSUED", "REFUSED"]
+    assert [row[:5] for row in table[1:]] == [["default", "ca", "-", "-", "own"],
+                                              ["mesh", "kubernetes_csr", "yes", "clusterissuers.cert-manager.io/mesh", "file"],
+                                              ["teams", "kubernetes_csr", "-", "-", "none"]]
+    assert command(s, "issuer", "show", "mesh", "--pem") == s.mesh_root.pem
+    assert json.loads(command(s, "issuer", "show", "mesh", "-o", "json")) == issuer(s, "mesh")
+    assert "issuers.cert-manager.io" in command(s, "issuer", "show", "teams")
+    assert "no root" in command(s, "issuer", "show", "teams", "--pem", status=4)
+    for name in ("nobody", "a/b", "", "../x"):
+        command(s, "issuer", "show", name, status=4)
+        command(s, "issuer", "forget", name, status=4)
+    assert "pinned" in command(s, "issuer", "forget", "teams", status=1)
+    refused(s, 404, "DELETE", "/v1/issuer-roots/nobody")
+    refused(s, 405, "GET", "/v1/issuer-roots/mesh")
+    refused(s, 405, "DELETE", "/v1/issuers")
 
 
 # ---- bans ----

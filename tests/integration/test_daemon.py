@@ -502,7 +502,7 @@ def test_metrics_page_is_well_formed(signet):
             helped.add((kind, name))
             continue
         series, value = line.rsplit(" ", 1)
-        assert re.fullmatch(r'[a-z_]+(\{[a-z]+="[^"]*"\})?', series) and series not in names and float(value) >= 0, line
+        assert re.fullmatch(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")?\})?', series) and series not in names and float(value) >= 0, line
         names.add(series)
 
 

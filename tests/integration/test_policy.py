@@ -158,7 +158,7 @@ def test_names_asked_for_in_the_csr_are_never_taken(signet, channel):
     pytest.param({"team": "localhost"}, "CSR signing error (keeper: a name is reserved)", "reserved_name", id="our_own_address_though_allowed"),
 ])
 def test_keeper_refuses_what_policy_granted(signet, channel, claims, text, reason):
-    metric = 'signet_keeper_refused_total{reason="%s"}' % reason
+    metric = 'signet_keeper_refused_total{issuer="default",reason="%s"}' % reason
     before, records = signet.metric(metric), len(signet.records())
     assert refusal(signet, channel, **claims) == (Code.PERMISSION_DENIED, text)
     assert signet.metric(metric) == before + 1

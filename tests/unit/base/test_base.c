@@ -133,6 +133,11 @@ static void test_log_line_is_bounded(void **state)
 
 static void test_metrics_add_up_over_pages(void **state)
 {
+	static const struct metric_names names = { .name = {
+		[METRIC_OF_ISSUER] = { [1] = "mesh", [2] = "a\"b\\c\nd", [METRIC_OWN] = "default" },
+		[METRIC_OF_SIGNER] = { [1] = "mesh", [2] = "a\"b\\c\nd" },
+		[METRIC_OF_CLUSTER] = { [0] = "one" },
+	} };
 	struct metrics *pages[2];
 	AUTO(buf) struct buf out = { .max = 1 << 20 };
 
@@ -145,9 +150,17 @@ static void test_metrics_add_up_over_pages(void **state)
 		metric_add(pages[i], M_SUCCESS, 3);
 		metric_set(pages[i], M_ROOT_EXPIRY, (uint64_t)(100 + i));
 		metric_observe(pages[i], H_REQUEST, 150);
+		metric_add_of(pages[i], MO_ISSUED, 1, 2);
+		metric_add_of(pages[i], MO_ISSUED, 3, 100); /* of an issuer without a name */
+		metric_add_of(pages[i], MO_ISSUED, METRIC_SLOTS, 100); /* of none */
+		metric_add_of(pages[i], MO_REFUSED, 2, 5);
+		metric_add_of(pages[i], METRIC_OF_COUNT - 1, METRIC_OWN, 1);
+		metric_add_of(pages[i], MO_CALLS, 0, 7);
+		metric_observe_of(pages[i], HO_CSR_SIGN, 1, 6000);
+		metric_observe_of(pages[i], HO_CSR_SIGN, METRIC_SLOTS, 6000);
 	}
 	metric_observe(pages[0], H_REQUEST, INT64_MAX);
-	assert_int_equal(metrics_render(pages, 2, &out).code, ERR_OK);
+	assert_int_equal(metrics_render(&(struct metric_pages){ pages, 2, &names }, &out).code, ERR_OK);
 	assert_int_equal(buf_put(&out, "", 1).code, ERR_OK);
 	assert_non_null(strstr((char *)out.data, "\ncitadel_server_success_cert_issuance_count 6\n"));
 	assert_non_null(strstr((char *)out.data, "\ncitadel_server_root_cert_expiry_timestamp 101\n"));
@@ -156,6 +169,33 @@ static void test_metrics_add_up_over_pages(void **state)
 	assert_non_null(strstr((char *)out.data, "\nsignet_request_seconds_bucket{le=\"0.0002\"} 2\n"));
 	assert_non_null(strstr((char *)out.data, "\nsignet_request_seconds_bucket{le=\"+Inf\"} 3\n"));
 	assert_non_null(strstr((char *)out.data, "\nsignet_request_seconds_count 3\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_issuer_issued_total{issuer=\"mesh\"} 4\n"
+						 "signet_issuer_issued_total{issuer=\"a\\\"b\\\\c\\nd\"} 0\n"
+						 "signet_issuer_issued_total{issuer=\"default\"} 0\n#"));
+	assert_non_null(strstr((char *)out.data, "{issuer=\"a\\\"b\\\\c\\nd\",reason=\"spiffe_id\"} 10\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_keeper_refused_total{issuer=\"default\",reason=\"issuer_roots\"} 2\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_kube_api_calls_total{cluster=\"one\"} 14\n#"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_csr_sign_seconds_bucket{issuer=\"mesh\",le=\"0.0050\"} 0\n"));
+	assert_non_null(strstr((char *)out.data, "\nsignet_csr_sign_seconds_bucket{issuer=\"mesh\",le=\"+Inf\"} 2\n"
+						 "signet_csr_sign_seconds_sum{issuer=\"mesh\"} 0.012000\n"
+						 "signet_csr_sign_seconds_count{issuer=\"mesh\"} 2\n"));
+	assert_null(strstr((char *)out.data, "signet_csr_sign_seconds_count{issuer=\"default\"}"));
+}
+
+static void test_what_an_ended_process_held_it_holds_no_more(void **state)
+{
+	static struct metrics page;
+
+	(void)state;
+	metric_add(&page, M_CONNECTIONS, 3);
+	metric_inc(&page, M_COMMITS);
+	metric_add_of(&page, MO_PENDING, METRIC_SLOTS - 1, 3);
+	metric_add_of(&page, MO_FILED, 0, 3);
+	metrics_let_go(&page);
+	assert_int_equal(page.value[M_CONNECTIONS], 0);
+	assert_int_equal(page.value[M_COMMITS], 1);
+	assert_int_equal(metric_get_of(&page, MO_PENDING, METRIC_SLOTS - 1), 0);
+	assert_int_equal(metric_get_of(&page, MO_FILED, 0), 3);
 }
 
 static void test_clock_text(void **state)
@@ -287,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_buffer_never_exceeds_its_bound), cmocka_unit_test(test_codec_strings),
 		cmocka_unit_test(test_codec_numbers_come_back),        cmocka_unit_test(test_log_escapes_what_peers_say),
 		cmocka_unit_test(test_log_line_is_bounded),            cmocka_unit_test(test_metrics_add_up_over_pages),
+		cmocka_unit_test(test_what_an_ended_process_held_it_holds_no_more),
 		cmocka_unit_test(test_clock_text),                     cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_only_what_the_clock_prints_is_a_time),
 		cmocka_unit_test(test_host_names),                     cmocka_unit_test(test_addresses_are_split),

@@ -1,6 +1,8 @@
 /* Certificates by another signer: the keeper between a front and a courier, which this test is both. */
 #include "ca/signer.h"
 #include "ca/wire_courier.h"
+#include "ca/wire_issuers.h"
+#include "ca/wire_root.h"
 #include "ca/world.h"
 #include "base/wire.h"
 
@@ -564,6 +566,168 @@ static void test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen(void **
 	stand_close(&s);
 }
 
+/* ---- what admin is told ---- */
+
+/* The answer is borrowed until the next question. */
+static struct wire_issuer told(struct stand *s, const char *name)
+{
+	AUTO(buf) struct buf m = { .max = 64 };
+	struct wire_issuer i;
+	struct wire_list list;
+
+	MUST(wire_get_put(&m, &(struct wire_get){ .id = 5 }));
+	assert_int_equal(admin_ask(&s->w, ADMIN_ISSUERS, &m), ERR_OK);
+	MUST(wire_list_take(BYTES(s->w.admin.got.body, s->w.admin.got.body_len), &list));
+	while (list.items.len > 0) {
+		MUST(wire_issuer_take(&list.items, &i));
+		if (bytes_is(i.name, name)) return i;
+	}
+	fail_msg("nothing is told of %s", name);
+	return i;
+}
+
+static uint64_t refused_for(const struct wire_issuer *i, enum keeper_reason reason)
+{
+	struct bytes in = i->refused;
+	uint64_t n = 0;
+
+	for (unsigned at = REASON_NONE + 1; at <= reason; at++) MUST(wire_u64(&in, &n));
+	return n;
+}
+
+static uint8_t forget(struct stand *s, const char *name)
+{
+	AUTO(buf) struct buf m = { .max = 256 };
+
+	MUST(wire_subject_put(&m, &(struct wire_subject){ .id = 9, .subject = bytes_str(name), .by = TEXT("uid:7") }));
+	return admin_ask(&s->w, ADMIN_ISSUER_FORGET, &m);
+}
+
+static void test_what_became_of_requests_is_told_of_each_issuer(void **state)
+{
+	int64_t begun = clock_wall();
+	struct wire_issuer_root root;
+	struct wire_issuer i;
+	struct wire_issue m;
+	struct stand s;
+	struct bytes roots;
+	uint8_t hash[32];
+	AUTO(buf) struct buf der = { .max = 8192 };
+
+	(void)state;
+	stand_open(&s, true);
+	i = told(&s, "mesh");
+	assert_int_equal(i.pending + i.issued, 0);
+	assert_int_equal(i.last_issued + i.last_refused, 0);
+	assert_int_equal(i.from, WIRE_ROOTS_FILE);
+	roots = i.roots;
+	MUST(wire_issuer_root_take(&roots, &root));
+	assert_int_equal(roots.len, 0);
+	MUST(key_sha256(root.cert, hash));
+	assert_memory_equal(hash, root.id, sizeof(hash));
+	assert_int_equal(i.last_reason, REASON_NONE);
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_NONE);
+	assert_int_equal(told(&s, "default").from, WIRE_ROOTS_OWN);
+	assert_true(told(&s, "default").roots.len > 0);
+	assert_null(memmem(told(&s, "default").roots.data, told(&s, "default").roots.len, hash, sizeof(hash)));
+	m = wanted(&s, 7);
+	file(&s, &m);
+	assert_int_equal(told(&s, "mesh").pending, 1);
+	assert_int_equal(told(&s, "clamped").pending, 0);
+	sign_by(&s, &s.signer, "critical,URI:" WORKLOAD, 3600);
+	EXPECT(&s.w.front, chain, 1);
+	HEARD(&s, done, 1);
+	file(&s, &m);
+	say_failed(&s, s.got.m.id, FAILURE_DENIED);
+	EXPECT(&s.w.front, refused, 1);
+	HEARD(&s, done, 2);
+	m.csr = TEXT("x");
+	ask(&s.w.front, &m);
+	EXPECT(&s.w.front, refused, 2);
+	i = told(&s, "mesh");
+	assert_int_equal(i.pending, 0);
+	assert_int_equal(i.issued, 1);
+	assert_int_equal(refused_for(&i, REASON_ISSUER_DENIED), 1);
+	assert_int_equal(refused_for(&i, REASON_CSR), 1);
+	assert_int_equal(refused_for(&i, REASON_ISSUER_FAILED), 0);
+	assert_true(i.last_issued >= begun && i.last_refused >= begun);
+	assert_int_equal(i.last_reason, REASON_CSR);
+	assert_int_equal(i.last_why.len, 0);
+	m = wanted(&s, 8);
+	file(&s, &m);
+	say_failed(&s, s.got.m.id, FAILURE_FORBIDDEN);
+	EXPECT(&s.w.front, refused, 3);
+	i = told(&s, "mesh");
+	assert_int_equal(i.last_reason, REASON_ISSUER_FORBIDDEN);
+	assert_true(bytes_is(i.last_why, "because"));
+	m = request(&s.w, 9);
+	issue_ok(&s.w, &m);
+	i = told(&s, "default");
+	assert_int_equal(i.issued, 1); /* without those of others */
+	assert_int_equal(refused_for(&i, REASON_CSR) + refused_for(&i, REASON_ISSUER_DENIED), 0);
+	assert_int_equal(told(&s, "clamped").issued, 0);
+	stand_close(&s);
+}
+
+static void pin_by(struct stand *s, const struct signer *by, const struct wire_issue *m)
+{
+	unsigned before = s->w.front.got.chain, done = s->got.done;
+	AUTO(buf) struct buf pem = { .max = 65536 };
+
+	file(s, m);
+	signer_sign(by, s->got.m.csr, "critical,URI:" WORKLOAD, 3600, &pem);
+	put_pem(&pem, by->root);
+	say_signed(s, s->got.m.id, buf_view(&pem));
+	EXPECT(&s->w.front, chain, before + 1);
+	HEARD(s, done, done + 1);
+}
+
+static void test_a_pinned_root_can_be_forgotten_for_good(void **state)
+{
+	AUTO(buf) struct buf pem = { .max = 65536 }, m = { .max = 64 };
+	struct signer other = signer_make("other");
+	struct store_event ev;
+	struct wire_list list;
+	struct wire_issue want;
+	struct stand s;
+
+	(void)state;
+	stand_open(&s, true);
+	assert_int_equal(forget(&s, "nobody"), ERR_NOT_FOUND);
+	assert_int_equal(forget(&s, "default"), ERR_NOT_FOUND);
+	assert_int_equal(forget(&s, "mesh"), ERR_FAILED_PRECONDITION); /* from a file */
+	assert_int_equal(forget(&s, "first"), ERR_FAILED_PRECONDITION); /* none yet */
+	want = wanted(&s, 7);
+	want.issuer = TEXT("first");
+	pin_by(&s, &other, &want);
+	EXPECT(&s.w.front, roots, 4);
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_PINNED);
+	put_pem(&pem, other.root);
+	assert_int_equal(forget(&s, "first"), ERR_OK);
+	EXPECT(&s.w.front, roots, 5);
+	assert_null(memmem(s.w.front.got.body, s.w.front.got.body_len, pem.data, pem.len));
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_NONE);
+	assert_int_equal(forget(&s, "first"), ERR_FAILED_PRECONDITION);
+	MUST(wire_cursor_put(&m, &(struct wire_cursor){ .id = 2, .limit = 10 }));
+	assert_int_equal(admin_ask(&s.w, ADMIN_EVENT_LIST, &m), ERR_OK);
+	MUST(wire_list_take(BYTES(s.w.admin.got.body, s.w.admin.got.body_len), &list));
+	MUST(wire_event_take(&list.items, &ev)); /* newest first */
+	assert_string_equal(ev.what, "issuer_root_forgotten");
+	assert_string_equal(ev.subject, "first");
+	assert_string_equal(ev.by, "uid:7");
+	/* also after a restart */
+	chan_free(s.courier);
+	stop(&s.w);
+	start(&s.w);
+	courier_open(&s);
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_NONE);
+	assert_int_equal(told(&s, "mesh").from, WIRE_ROOTS_FILE);
+	pin_by(&s, &s.signer, &want); /* another is pinned then */
+	assert_int_equal(told(&s, "first").from, WIRE_ROOTS_PINNED);
+	signer_free(&other);
+	stand_close(&s);
+}
+
 static void test_the_roots_of_all_issuers_are_published_and_counted(void **state)
 {
 	AUTO(buf) struct buf pem = { .max = 65536 };
@@ -624,6 +788,8 @@ int main(void)
 		cmocka_unit_test(test_a_front_that_dies_leaves_its_requests_to_be_recorded),
 		cmocka_unit_test(test_what_outlives_its_chain_is_refused_or_asked_for_anew),
 		cmocka_unit_test(test_a_root_is_pinned_by_the_first_answer_if_that_was_chosen),
+		cmocka_unit_test(test_what_became_of_requests_is_told_of_each_issuer),
+		cmocka_unit_test(test_a_pinned_root_can_be_forgotten_for_good),
 		cmocka_unit_test(test_the_roots_of_all_issuers_are_published_and_counted),
 		cmocka_unit_test(test_a_deadline_that_the_courier_forgets_is_kept),
 	};

@@ -9,6 +9,7 @@
 #include "ca/set.h"
 #include "ca/step.h"
 #include "ca/wire_courier.h"
+#include "ca/wire_issuers.h"
 #include "ca/wire_root.h"
 
 #define ID "spiffe://example.org/ns/a/sa/b"
@@ -140,6 +141,25 @@ static struct err put_limit(struct buf *out)
 {
 	return wire_limit_put(out, &(struct wire_limit){ .name = TEXT("ca.allow_spiffe_ids"), .value = TEXT("x"), .refused = 3 });
 }
+static struct err put_issuer(struct buf *out)
+{
+	static const uint8_t refused[WIRE_ISSUER_REFUSED] = { [7] = 3 };
+
+	return wire_issuer_put(out, &(struct wire_issuer){ .name = TEXT("mesh"),
+							   .from = WIRE_ROOTS_PINNED,
+							   .pending = 1,
+							   .issued = 2,
+							   .last_issued = 3,
+							   .last_refused = 4,
+							   .last_reason = REASON_ISSUER_DENIED,
+							   .last_why = TEXT("no"),
+							   .refused = BYTES(refused, sizeof(refused)),
+							   .roots = TEXT("roots") });
+}
+static struct err put_issuer_root(struct buf *out)
+{
+	return wire_issuer_root_put(out, &(struct wire_issuer_root){ .id = { 1, 2 }, .not_after = 5, .cert = TEXT("0") });
+}
 static struct err put_crl(struct buf *out)
 {
 	return wire_crl_put(out, &(struct wire_crl){ .source = WIRE_CRL_FORMER,
@@ -230,6 +250,8 @@ static union {
 	struct wire_file file;
 	struct wire_signed signed_;
 	struct wire_failed failed;
+	struct wire_issuer issuer;
+	struct wire_issuer_root issuer_root;
 	struct control_peer peer;
 } got;
 
@@ -266,6 +288,8 @@ WHOLE(root_done)
 ELEMENT(root_item)
 ELEMENT(event)
 ELEMENT(limit)
+ELEMENT(issuer)
+ELEMENT(issuer_root)
 ELEMENT(record)
 ELEMENT(token_item)
 WHOLE(status)
@@ -287,7 +311,7 @@ static const struct {
 	CASE(get),        CASE(ca_import),    CASE(record),        CASE(revoke),    CASE(revoked),   CASE(revocation),
 	CASE(token_item), CASE(status),       CASE(peer),          CASE(root_step), CASE(root_done), CASE(root_item),
 	CASE(event),      CASE(limit),        CASE(crl),           CASE(file),      CASE(signed),    CASE(failed),
-	CASE(issued_chain),
+	CASE(issued_chain), CASE(issuer),    CASE(issuer_root),
 };
 
 static void test_every_message_survives_the_way_there_and_back(void **state)

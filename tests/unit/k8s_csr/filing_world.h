@@ -269,7 +269,6 @@ static inline void world_end(struct world *w)
 	filings_free(w->filings);
 	assert_int_equal(requests(), 0);
 	assert_int_equal(w->informers, 0);
-	assert_int_equal(w->metrics.value[M_CSR_PENDING], 0);
 	loop_free(w->loop);
 	buf_free(&w->csr);
 	free(w->conf);

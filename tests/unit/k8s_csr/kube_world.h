@@ -224,9 +224,9 @@ static inline unsigned count_lines(const char *text)
 	return n;
 }
 
-static inline uint64_t metric_of(const struct kube *k, enum metric m)
+static inline uint64_t metric_of(const struct kube *k, enum metric_of m)
 {
-	return atomic_load(&k->metrics.value[m]);
+	return metric_get_of(&k->metrics, m, 0);
 }
 
 #endif

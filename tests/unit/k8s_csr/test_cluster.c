@@ -48,8 +48,8 @@ static void what_may_pass_is_tried_again_until_then(void **state)
 		(void)snprintf(path, sizeof(path), "/%s/x", a->name);
 		kube_script(k, a->name, script);
 		kube_cluster(k, "kubeconfig", 0);
-		calls = metric_of(k, M_KUBE_CALLS);
-		errors = metric_of(k, M_KUBE_ERRORS);
+		calls = metric_of(k, MO_CALLS);
+		errors = metric_of(k, MO_ERRORS);
 		ask = kube_ask(&g, path);
 		if (a->timeout_ms != 0) ask.timeout_ms = a->timeout_ms;
 		began = clock_mono_us();
@@ -61,8 +61,8 @@ static void what_may_pass_is_tried_again_until_then(void **state)
 		if (a->attempts != 0) {
 			kube_asked(k, a->name, &asked);
 			n = count_lines(asked.body);
-			if (n != a->attempts || metric_of(k, M_KUBE_CALLS) - calls != n) fail_msg("%s: %u attempts", a->name, n);
-			if (metric_of(k, M_KUBE_ERRORS) - errors != a->errors) fail_msg("%s: errors", a->name);
+			if (n != a->attempts || metric_of(k, MO_CALLS) - calls != n) fail_msg("%s: %u attempts", a->name, n);
+			if (metric_of(k, MO_ERRORS) - errors != a->errors) fail_msg("%s: errors", a->name);
 		}
 		cluster_free(k->cluster);
 		k->cluster = NULL;
@@ -117,7 +117,7 @@ static void malformed_asks_are_refused(void **state)
 		if (e.code == ERR_OK) world_run(k->w, 0); /* done() tells */
 		if ((e.code == ERR_OK ? g.e.code : e.code) != ERR_INVALID_ARGUMENT) fail_msg("%d: %s, %s", i, e.reason, g.e.reason);
 	}
-	assert_int_equal(metric_of(k, M_KUBE_CALLS), 0);
+	assert_int_equal(metric_of(k, MO_CALLS), 0);
 }
 
 /* ---- credentials ---- */
@@ -200,7 +200,7 @@ static void a_refused_token_is_read_again_at_once(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(g); i++) assert_int_equal(g[i].status, 200);
 	kube_asked(k, "refused", &asked);
 	if (count_lines(asked.body) > 1 + 2 * ARRAY_LEN(g)) fail_msg("%s", asked.body);
-	assert_true(metric_of(k, M_KUBE_UNAUTHORIZED) >= 2);
+	assert_true(metric_of(k, MO_UNAUTHORIZED) >= 2);
 }
 
 /* What makes the files bad, and what the log then names. */
@@ -290,7 +290,7 @@ static void first_set_may_come_later(void **state)
 	kube_get(k, &g, &ask);
 	assert_int_equal(g.e.code, ERR_UNAVAILABLE);
 	assert_string_equal(g.text, "cluster: no credentials that can be used");
-	assert_int_equal(metric_of(k, M_KUBE_CALLS), 0);
+	assert_int_equal(metric_of(k, MO_CALLS), 0);
 	assert_int_equal(timer_new(k->w->loop, mend, &later, &later.timer).code, ERR_OK);
 	assert_int_equal(timer_start(later.timer, 100).code, ERR_OK);
 	ask.until_us = clock_mono_us() + LONGEST_MS * 1000;
@@ -515,7 +515,7 @@ static void cancelled_requests_are_silent(void **state)
 	ask.ctx = &g[2];
 	ask.path = "none";
 	r[2] = kube_start(k, &g[2], &ask);
-	for (int i = 0; i < 500 && metric_of(k, M_KUBE_ERRORS) == 0; i++) world_run(k->w, 20); /* r[1] rests; r[2] has ended */
+	for (int i = 0; i < 500 && metric_of(k, MO_ERRORS) == 0; i++) world_run(k->w, 20); /* r[1] rests; r[2] has ended */
 	assert_int_equal(g[2].e.code, ERR_INVALID_ARGUMENT);
 	ask.ctx = &g[3];
 	r[3] = kube_start(k, &g[3], &ask);

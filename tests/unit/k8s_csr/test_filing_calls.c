@@ -285,7 +285,7 @@ static void test_a_thousand_at_once(void **state)
 	world_begin(&w);
 	file_many(0, 1000);
 	assert_int_equal(requests(), AT_ONCE);
-	assert_int_equal(w.metrics.value[M_CSR_PENDING], 1000);
+	assert_int_equal(filings_count(w.filings), 1000);
 	for (unsigned i = 0; i < 1000; i += 2) {
 		struct look look = looks[2]; /* ISSUED */
 		char name[32], uid[32];
@@ -303,9 +303,7 @@ static void test_a_thousand_at_once(void **state)
 	}
 	assert_int_equal(w.answers, 500);
 	assert_int_equal(filings_count(w.filings), 1000); /* 500 are to be deleted */
-	assert_int_equal(w.metrics.value[M_CSR_PENDING], 500);
-	assert_int_equal(w.metrics.value[M_CSR_FILED], 500);
-	assert_int_equal(w.metrics.value[M_CSR_SIGNED], 500);
+	assert_int_equal(metric_get_of(&w.metrics, MO_FILED, 0), 500);
 	world_end(&w); /* the others are dropped without an answer */
 	assert_int_equal(w.answers, 500);
 }
@@ -403,7 +401,6 @@ static void test_many_deadlines_at_once(void **state)
 	run_until(50);
 	assert_int_equal(filings_count(w.filings), 50);
 	assert_int_equal(requests(), AT_ONCE);
-	assert_int_equal(w.metrics.value[M_CSR_FAILED], 50);
 	world_end(&w);
 }
 
@@ -594,7 +591,7 @@ static void test_why_is_the_servers_own_word(void **state)
 
 static void test_steps_are_measured(void **state)
 {
-	static const enum histogram all[] = { H_CSR, H_CSR_CREATE, H_CSR_APPROVE, H_CSR_SIGN };
+	static const enum histogram_of all[] = { HO_CSR, HO_CSR_CREATE, HO_CSR_APPROVE, HO_CSR_SIGN };
 
 	(void)state;
 	for (unsigned resumed = 0; resumed < 2; resumed++) { /* what was resumed began in another life */
@@ -612,11 +609,11 @@ static void test_steps_are_measured(void **state)
 		AUTO(json) json_t *issued = object_of("ISSUED");
 		w.informer->o.seen(w.informer->o.ctx, issued);
 		assert_string_equal(w.said, "signed PEM");
-		assert_int_equal(w.metrics.value[M_CSR_FILED], 1 - resumed);
+		assert_int_equal(metric_get_of(&w.metrics, MO_FILED, 0), 1 - resumed);
 		for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 			uint64_t n = 0;
 
-			for (size_t b = 0; b < HISTOGRAM_BUCKETS; b++) n += w.metrics.histogram[all[i]].bucket[b];
+			for (size_t b = 0; b < HISTOGRAM_BUCKETS; b++) n += w.metrics.histogram_of[all[i]][0].bucket[b];
 			assert_int_equal(n, 1 - resumed);
 		}
 		world_end(&w);

@@ -315,7 +315,7 @@ static void outage_is_told_once_with_what_the_server_says(void **state)
 	kube_script(k, "denied", "{'steps': [" "{'status': 403, 'body': '{\"kind\":\"Status\",\"status\":\"Failure\",\"code\":403,\"message\":\"pods is forbidden\"}'}]}");
 	kube_cluster(k, "kubeconfig", 0);
 	begin(&h, k, "/denied/pods", 0, NULL);
-	for (int i = 0; i < 1000 && metric_of(k, M_KUBE_CALLS) < 3; i++) world_run(k->w, 20);
+	for (int i = 0; i < 1000 && metric_of(k, MO_CALLS) < 3; i++) world_run(k->w, 20);
 	assert_int_equal(logged(k, "kube_watch_lost"), 1);
 	assert_int_equal(logged(k, "pods is forbidden"), 1);
 	assert_int_equal(logged(k, "path=/denied/pods"), 1);
