@@ -12,7 +12,7 @@ from pki import pem
 
 ID = "spiffe://example.org/ns/web/sa/shop"
 CLUSTER = "Kubernetes"  # istiod's name for its own
-LONG_S = 120  # what may take long on a machine that others load
+LONG_S = 30  # what may take long on a machine that others load
 CSR_GROUP = "certificates.k8s.io"
 RIGHTS = [
     {"apiGroups": [CSR_GROUP], "resources": ["certificatesigningrequests"], "verbs": ["create", "get", "list", "watch", "delete"]},
@@ -55,8 +55,9 @@ def rule(issuers, name="accounts", match=None, **settings):
 
 
 def config(kube, *issuers, **keys):
-    """YAML; keys: whatever is to be otherwise at the top level.  The first issuer is the default one, and all may be chosen."""
-    names = [i["name"] + ("/*" if "signer_domain" in i else "") for i in issuers]
+    """YAML; keys: whatever is to be otherwise at the top level.  The first issuer is the default one, and all may be chosen, of a domain
+    those whose names begin with "go"."""
+    names = [i["name"] + ("/go*" if "signer_domain" in i else "") for i in issuers]
     defaults = {"clusters": [{"id": CLUSTER, "kubeconfig": str(kube.kubeconfig("signet"))}], "issuers": list(issuers),
                 "jwt_issuers": [accounts(kube)], "policy": [rule(names)], "default_issuer": issuers[0]["name"]}
     return yaml.safe_dump({**defaults, **keys}, sort_keys=False)

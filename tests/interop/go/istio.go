@@ -60,8 +60,10 @@ func generate(c *Case, options *security.Options, tls *citadel.TLSOptions) error
 	if err != nil {
 		return err
 	}
-	if !bytes.Contains(anchors.RootCert, bytes.TrimSpace(c.roots)) {
-		return errors.New("ROOTCA is not our root")
+	for _, root := range bytes.SplitAfter(bytes.TrimSpace(c.roots), []byte("-----END CERTIFICATE-----\n")) { // which it has sorted
+		if !bytes.Contains(anchors.RootCert, bytes.TrimSpace(root)) {
+			return errors.New("ROOTCA has not all of our roots")
+		}
 	}
 	if left := time.Until(item.ExpireTime); left < 23*time.Hour || left > 25*time.Hour {
 		return fmt.Errorf("expires in %v, SECRET_TTL is 24h", left)
@@ -81,6 +83,12 @@ func checkSecret(c *Case, item *security.SecretItem) error {
 			chain = append(chain, part)
 		}
 	}
+	bundle, err := certsOf(string(c.roots)) // the last element, which has been taken apart too
+	if err != nil || len(chain) < len(bundle) {
+		return fmt.Errorf("%d certificates, of which %d are roots: %v", len(chain), len(bundle), err)
+	}
+	above := len(chain) - len(bundle)
+	chain = append(chain[:above], strings.Join(chain[above:], ""))
 	_, err = checkAnswer(c, chain, pair.PrivateKey.(crypto.Signer), c.id("web", "shop"))
 	return err
 }

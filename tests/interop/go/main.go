@@ -32,6 +32,7 @@ type Case struct {
 	JoinID      string            `json:"join_id"`   // what they are bound to
 	Foreign     string            `json:"foreign"`   // PEM file: chain and key of another CA with the same trust domain
 	MaxTTL      int64             `json:"max_ttl_s"` // cert.max_lifetime
+	Copied      bool              // the signer copies the CSR's subject
 	roots       []byte
 	mu          sync.Mutex
 }
@@ -110,6 +111,7 @@ func ra(path string) error {
 	if err != nil {
 		return err
 	}
+	c.Copied = true
 	for _, t := range raTests {
 		runOne(t, c)
 	}
