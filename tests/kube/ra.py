@@ -8,7 +8,7 @@ from cryptography import x509
 
 from harness import PATH, Signet, certs_of, decode_response, encode_request, make_csr, make_key, san_uris, wait_for
 from kube import CSRS
-from pki import pem
+from pki import key_pem, name, new_key, pem
 
 ID = "spiffe://example.org/ns/web/sa/shop"
 CLUSTER = "Kubernetes"  # istiod's name for its own
@@ -58,8 +58,9 @@ def config(kube, *issuers, **keys):
     """YAML; keys: whatever is to be otherwise at the top level.  The first issuer is the default one, and all may be chosen, of a domain
     those whose names begin with "go"."""
     names = [i["name"] + ("/go*" if "signer_domain" in i else "") for i in issuers]
+    renewal = {"name": "renewal", "match": {"method": "mtls"}, "spiffe_id": "{spiffe_id}", "issuers": names}
     defaults = {"clusters": [{"id": CLUSTER, "kubeconfig": str(kube.kubeconfig("signet"))}], "issuers": list(issuers),
-                "jwt_issuers": [accounts(kube)], "policy": [rule(names)], "default_issuer": issuers[0]["name"]}
+                "jwt_issuers": [accounts(kube)], "policy": [rule(names), renewal], "default_issuer": issuers[0]["name"]}
     return yaml.safe_dump({**defaults, **keys}, sort_keys=False)
 
 
@@ -107,12 +108,26 @@ class Request:
 
 
 class Ra(Signet):
-    """A daemon as in harness.py, with one connection for all that is asked."""
+    """A daemon as in harness.py, with one connection for all that is asked.  serving: an Authority; its certificate is served, and the
+    keeper signs none at start."""
     connection = None
+
+    def __init__(self, text, serving=None, **more):
+        self.serving = serving
+        super().__init__(text, **more)
+
+    def write_config(self, extra=""):
+        if self.serving:
+            key = new_key()
+            names = [x509.DNSName("localhost")]
+            (self.dir / "serving.pem").write_text(pem(self.serving.sign(name("signet"), key.public_key(), names=names)))
+            (self.dir / "serving.key").write_text(key_pem(key))
+            extra += "tls: { cert_file: '@DIR@/serving.pem', key_file: '@DIR@/serving.key' }\n"
+        super().write_config(extra)
 
     def shared_channel(self):
         if self.connection is None:
-            self.connection = self.channel()
+            self.connection = self.channel(roots=pem(self.serving.certificate) if self.serving else None)
         return self.connection
 
     def stop(self, *args, **kwargs):
@@ -137,7 +152,7 @@ class Ra(Signet):
         """As a machine that loses its power, but that what is in the page cache stays."""
         everybody = [self.process.pid] + [p for role in ("keeper", "front", "admin", "courier") for p in self.pids(role)]
         self.process.kill()
-        self.stop()
+        self.process.wait()
         wait_for(lambda: not any(os.path.exists(f"/proc/{p}/exe") for p in everybody), LONG_S)
 
 
