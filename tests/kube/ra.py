@@ -12,7 +12,7 @@ from pki import key_pem, name, new_key, pem
 
 ID = "spiffe://example.org/ns/web/sa/shop"
 CLUSTER = "Kubernetes"  # istiod's name for its own
-LONG_S = 30  # what may take long on a machine that others load
+LONG_S = 120  # what may take long on a machine that others load
 CSR_GROUP = "certificates.k8s.io"
 RIGHTS = [
     {"apiGroups": [CSR_GROUP], "resources": ["certificatesigningrequests"], "verbs": ["create", "get", "list", "watch", "delete"]},

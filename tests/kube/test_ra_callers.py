@@ -53,7 +53,7 @@ def test_token_of_the_pod_is_revoked_and_replaced(kube, token):
         kube.create_pod("signet", "signet-2", "signet", "node-1")
         kube.in_cluster_dir("signet", "signet", directory, pod="signet-2")
         # By the 401, of which each second one is looked at, not a minute later.
-        wait_for(lambda: s.start_ask(token).future.exception() is None, LONG_S / 2)
+        wait_for(lambda: s.start_ask(token).future.exception() is None, 45)
         nothing_is_left(kube, s)
     kube.delete_pod("signet", "signet-2")
 
