@@ -267,7 +267,7 @@ def two(kube):
         pair.root = there.root.certificate
         clusters = [{"id": c, "kubeconfig": str(k.kubeconfig("signet"))} for c, k in pair.kubes.items()]
         issuers = [mesh(kube), issuer(kube, "there", "example.org/there", pair.root, cluster="other")]
-        jwt = [accounts(kube), accounts(kube, name="other-accounts", cluster="other", token_review="also")]
+        jwt = [accounts(kube), accounts(kube, name="other-accounts", cluster="other", token_review="also", review_cache="0s")]
         policy = [rule(["there"], "there", {"method": "jwt", "cluster": "other"}), rule(["mesh"])]
         with Ra(config(kube, *issuers, clusters=clusters, jwt_issuers=jwt, policy=policy)) as s:
             yield pair, s
