@@ -142,7 +142,7 @@ help:
 	@echo 'make           build into $(B)/bin'
 	@echo 'make check     the same tests under ASan and UBSan'
 	@echo 'make lint      layers, sizes, link lines, man pages, warnings of clang'
-	@echo 'make interop   clients and verifiers that others wrote (Go, Rust, GnuTLS, Python)'
+	@echo 'make interop   clients and verifiers that others wrote (Go, Rust, GnuTLS, Python), and a real Kubernetes with cert-manager'
 	@echo 'make bench     measure, print a table beside the floor of this machine'
 	@echo 'make fuzz TIME=60   every fuzz target for so many seconds; ENGINE=afl for AFL++ instead of libFuzzer'
 	@echo 'make install   into DESTDIR, PREFIX=$(PREFIX)'
@@ -170,6 +170,7 @@ lint:
 interop:
 	@tools/setup build test interop
 	@$(MAKE) --no-print-directory -s all
+	@$(if $(filter release,$(VARIANT)),$(MAKE) --no-print-directory -s VARIANT=points all)
 	@tests/interop/run $(B)
 bench:
 	@tools/setup build test interop bench

@@ -15,6 +15,7 @@ struct cluster {
 	int64_t read_us;                      /* when the files were looked at last */
 	struct timer *reread;
 	struct conf_problem told;             /* "": all is well */
+	int64_t away_us;                      /* when it was found away last; 0: never */
 	/* requests */
 	size_t count;                         /* all there are */
 	struct cluster_request *first, *last; /* those that wait for room */

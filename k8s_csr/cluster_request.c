@@ -8,6 +8,7 @@
 #define RETRY_FIRST_MS 250
 #define RETRY_MAX_MS 10000
 #define ROOM_MS 25 /* between two looks whether others have left room; ours */
+#define NEW_US (30 * INT64_C(1000000)) /* after it was away; ours: an API server takes a few seconds to know all roles and accounts */
 
 enum state {
 	IDLE,
@@ -187,9 +188,16 @@ static bool is_busy(long status)
 	return status == 429 || (status >= 500 && status <= 599);
 }
 
-static bool may_pass(struct err e, long status)
+/* A server that has just started answers before it knows who we are and what we may do: it says no to everybody. */
+static bool is_new(const struct cluster *c, long status)
 {
-	return e.code == ERR_UNAVAILABLE || e.code == ERR_DEADLINE_EXCEEDED || (e.code == ERR_OK && is_busy(status));
+	return (status == 401 || status == 403) && c->away_us != 0 && clock_mono_us() - c->away_us < NEW_US;
+}
+
+static bool may_pass(const struct cluster *c, struct err e, long status)
+{
+	return e.code == ERR_UNAVAILABLE || e.code == ERR_DEADLINE_EXCEEDED ||
+	       (e.code == ERR_OK && (is_busy(status) || is_new(c, status)));
 }
 
 /* Try again, or tell. */
@@ -198,7 +206,7 @@ static void conclude(struct cluster_request *r, struct err e, const struct https
 	int64_t rest;
 
 	r->state = IDLE;
-	if (r->ask.until_us > 0 && may_pass(e, answer->status)) {
+	if (r->ask.until_us > 0 && may_pass(r->c, e, answer->status)) {
 		rest = k8s_backoff_failed(&r->backoff, cluster_random(), answer->retry_after);
 		if (clock_mono_us() + rest * 1000 < r->ask.until_us) {
 			r->state = RESTING;
@@ -222,6 +230,7 @@ static void on_answer(void *ctx, struct err e, const struct https_answer *answer
 
 	r->http = NULL;
 	r->state = IDLE;
+	if (e.code == ERR_UNAVAILABLE) r->c->away_us = clock_mono_us();
 	count_answer(r->c, e, answer->status);
 	/* without an answer: we may trust others than it shows now */
 	if (refused || (e.code == ERR_UNAVAILABLE && answer->status == 0)) cluster_doubt(r->c);

@@ -14,7 +14,7 @@
 #define WATCH_S 240          /* to 360: half of client-go's, so that a server that started anew has its load spread soon */
 #define STEADY_MS 1000       /* a watch that lives for so long is one */
 #define RETRY_FIRST_MS 500
-#define RETRY_MAX_MS 30000
+#define RETRY_MAX_MS 5000     /* ours: what is filed waits for what the watch tells, and we are one client, no herd */
 #define PATH_ROOM (HTTPS_PATH_MAX + 1)
 
 enum phase { LIST, WATCH };

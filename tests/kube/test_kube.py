@@ -24,15 +24,6 @@ CREATE = [{"apiGroups": ["certificates.k8s.io"], "resources": ["certificatesigni
 
 
 @pytest.fixture(scope="module")
-def kube():
-    with Kube(cert_manager=True) as k:
-        k.create_namespace("web")
-        k.create_account("web", "shop")
-        k.create_node("node-1")
-        yield k
-
-
-@pytest.fixture(scope="module")
 def signer(kube):
     with Signer(kube, SIGNER) as s:
         yield s

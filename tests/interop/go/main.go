@@ -4,6 +4,7 @@
 //	interop verify DIR         verifiers over the certificates of DIR (one directory each)
 //	interop mesh CASE.json     workloads that renew and greet each other until standard input ends
 //	interop server SIGNET DIR  a server of the CSR API, and the command SIGNET as its client; DIR is scratch
+//	interop ra CASE.json       clients against a daemon whose certificates another signer signs (tests/kube)
 //
 // A line for each test, "PASS name" or "FAIL name: why"; the caller counts them.
 package main
@@ -12,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +32,7 @@ type Case struct {
 	JoinID      string            `json:"join_id"`   // what they are bound to
 	Foreign     string            `json:"foreign"`   // PEM file: chain and key of another CA with the same trust domain
 	MaxTTL      int64             `json:"max_ttl_s"` // cert.max_lifetime
+	Copied      bool              // the signer copies the CSR's subject
 	roots       []byte
 	mu          sync.Mutex
 }
@@ -87,16 +90,37 @@ func (c *Case) id(ns, sa string) string {
 	return fmt.Sprintf("spiffe://%s/ns/%s/sa/%s", c.TrustDomain, ns, sa)
 }
 
-func client(path string) error {
+func readCase(path string) (*Case, error) {
 	c := &Case{}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := json.Unmarshal(text, c); err != nil {
+		return nil, err
+	}
+	c.roots, err = os.ReadFile(c.RootsFile)
+	return c, err
+}
+
+// raTests need no more than the token of web/shop, and roots_file with the signer's root too.
+var raTests = slices.Concat(istioIssues, keyTests)
+
+func ra(path string) error {
+	c, err := readCase(path)
+	if err != nil {
 		return err
 	}
-	if c.roots, err = os.ReadFile(c.RootsFile); err != nil {
+	c.Copied = true
+	for _, t := range raTests {
+		runOne(t, c)
+	}
+	return nil
+}
+
+func client(path string) error {
+	c, err := readCase(path)
+	if err != nil {
 		return err
 	}
 	// Waits most of the time, so beside the others; the rest one after another, to be read easily.
@@ -105,7 +129,7 @@ func client(path string) error {
 		slow.Add(1)
 		go func() { defer slow.Done(); runOne(t, c) }()
 	}
-	for _, group := range [][]test{istioTests, csrTests, refusalTests, grpcTests, rawTests, reflectionTests} {
+	for _, group := range [][]test{istioIssues, istioTests, csrTests, keyTests, refusalTests, grpcTests, rawTests, reflectionTests} {
 		for _, t := range group {
 			runOne(t, c)
 		}
@@ -123,10 +147,11 @@ func main() {
 		"mesh":   func(a []string) error { return mesh(a[0]) },
 		"verify": func(a []string) error { return verify(a[0]) },
 		"server": func(a []string) error { return serve(a[0], a[1]) },
+		"ra":     func(a []string) error { return ra(a[0]) },
 	}
-	operands := map[string]int{"client": 1, "mesh": 1, "verify": 1, "server": 2}
+	operands := map[string]int{"client": 1, "mesh": 1, "verify": 1, "server": 2, "ra": 1}
 	if len(os.Args) < 2 || run[os.Args[1]] == nil || len(os.Args) != 2+operands[os.Args[1]] {
-		fmt.Fprintln(os.Stderr, "usage: interop client CASE.json | interop mesh CASE.json | interop verify DIR | interop server SIGNET DIR")
+		fmt.Fprintln(os.Stderr, "usage: interop client CASE.json | interop mesh CASE.json | interop verify DIR | interop server SIGNET DIR | interop ra CASE.json")
 		os.Exit(2)
 	}
 	if err := run[os.Args[1]](os.Args[2:]); err != nil {

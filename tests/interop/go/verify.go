@@ -95,7 +95,7 @@ func goVerify(s sample) error {
 	if err != nil {
 		return err
 	}
-	if err := profile(chain[0], s.id); err != nil {
+	if err := profile(chain[0], s.id, false); err != nil {
 		return err
 	}
 	if err := anchored(chain[0], chain[1:], strangers); err == nil {

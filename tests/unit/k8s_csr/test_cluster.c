@@ -17,6 +17,10 @@ static const struct attempt_case {
 	{ "missing", "{'status': 404}, {'body': 'well'}", 9000, 0, ERR_OK, 404, 1, 0, 0, 0 },
 	{ "conflict", "{'status': 409}, {'body': 'well'}", 9000, 0, ERR_OK, 409, 1, 0, 0, 0 },
 	{ "forbidden", "{'status': 403}, {'body': 'well'}", 9000, 0, ERR_OK, 403, 1, 0, 0, 0 },
+	/* a server that has just come back does not know all rights and accounts yet */
+	{ "forbidden_by_a_new_server", "{'end': 'cut', 'watch': ['!half']}, {'status': 403}, {'body': 'well'}", 14000, 0, ERR_OK, 200, 3, 1, 0, 0 },
+	{ "unknown_to_a_new_server", "{'end': 'cut', 'watch': ['!half']}, {'status': 401}, {'body': 'well'}", 14000, 0, ERR_OK, 200, 3, 1, 0, 0 },
+	{ "forbidden_to_the_end", "{'end': 'cut', 'watch': ['!half']}, {'status': 403}", 2500, 0, ERR_OK, 403, 0, 0, 0, 8000 },
 	{ "broken", "{'status': 500}, {'status': 503}, {'body': 'well'}", 14000, 0, ERR_OK, 200, 3, 2, 0, 0 },
 	{ "broken_once", "{'status': 503}, {'body': 'well'}", 0, 0, ERR_OK, 503, 1, 1, 0, 0 },
 	{ "busy", "{'status': 429, 'body': 'Too many', 'fields': ['Retry-After: 1', 'Content-Type: text/plain']}, {'body': 'well'}", 14000, 0,
