@@ -40,7 +40,8 @@ struct cluster_ask {
 	bool secret;                     /* body holds a secret: every copy of it is wiped */
 	int64_t timeout_ms;              /* of one attempt */
 	/* Monotonic, as clock_mono_us(): until then UNAVAILABLE, DEADLINE_EXCEEDED, 429 and 5xx are tried again, and 401 and 403 of
-	 * a server that was away just before; with back-off and as the server's Retry-After wants it.  0: one attempt.  (What was begun may have been done: http.h.) */
+	 * a server that was away just before; with back-off and as the server's Retry-After wants it.  0: one
+	 * attempt.  (What was begun may have been done: http.h.) */
 	int64_t until_us;
 	size_t max_answer;
 	void (*data)(void *ctx, struct bytes piece); /* a stream; until_us is 0 then */

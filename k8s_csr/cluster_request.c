@@ -8,7 +8,7 @@
 #define RETRY_FIRST_MS 250
 #define RETRY_MAX_MS 10000
 #define ROOM_MS 25 /* between two looks whether others have left room; ours */
-#define NEW_US (30 * INT64_C(1000000)) /* after it was away; ours: an API server takes a few seconds to know all roles and accounts */
+#define NEW_US (30 * INT64_C(1000000)) /* after it was away; ours: an API server takes some seconds to know all roles */
 
 enum state {
 	IDLE,
