@@ -131,6 +131,8 @@ static struct err check_keys(struct loader *l, const yaml_node_t *root, uint32_t
 		{ j->token_review == CONF_REVIEW_ONLY && sources > 0, "token_review",
 		  "only: then no keys are used; leave them out" },
 		{ j->ca_file != 0 && j->jwks_url == 0 && !j->discovery, "ca_file", "is for jwks_url and discovery" },
+		{ j->ca_file == 0 && (j->jwks_url != 0 || j->discovery), "ca_file",
+		  "missing: whom to believe for this URL (for a public issuer /etc/ssl/certs/ca-certificates.crt)" },
 		{ j->discovery && url_check(bytes_str(conf_text(l->c, j->issuer)), false).code != ERR_OK, "discovery",
 		  "needs an issuer that is a URL: https://..." },
 	};

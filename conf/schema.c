@@ -242,7 +242,8 @@ static const struct schema_item jwt_issuer_items[] = {
 	{ "discovery", SCHEMA_BOOL, 0, 1, "false", AT(conf_jwt_issuer, discovery),
 	  .help = "Ask the issuer where its keys are: ISSUER/.well-known/openid-configuration (OpenID Connect Discovery)." },
 	{ "ca_file", SCHEMA_PATH, 0, PATH_MAX - 1, "", AT(conf_jwt_issuer, ca_file),
-	  .help = "Root certificates (PEM) for jwks_url and discovery; without it those of the machine (/etc/ssl/certs)." },
+	  .help = "Root certificates (PEM) for jwks_url and discovery, which need them: whoever these let pose as the issuer "
+		  "makes its keys, and so its tokens. For a public issuer: /etc/ssl/certs/ca-certificates.crt." },
 	{ "keys_refresh", SCHEMA_SECONDS, 10, DAY, "5m", AT(conf_jwt_issuer, keys_refresh),
 	  .help = "How old fetched keys may be before they are fetched again." },
 	{ "cluster", SCHEMA_TEXT, 0, 63, "", AT(conf_jwt_issuer, cluster), .check = schema_check_cluster,

@@ -11,7 +11,6 @@
 #include "k8s_csr/oidc.h"
 #include "k8s_csr/wire_front.h"
 
-#define MACHINE_ROOTS "/etc/ssl/certs/ca-certificates.crt" /* Debian's */
 #define WELL_KNOWN "/.well-known/openid-configuration"
 #define CLUSTER_NEEDS "the ClusterRole system:service-account-issuer-discovery"
 
@@ -116,7 +115,7 @@ static struct err get(struct jwks_fetch *f, const char *url, size_t max,
 
 	(void)snprintf(origin, sizeof(origin), "%.*s", (int)len, url);
 	(void)snprintf(path, sizeof(path), "%s%s", url[len] == '/' ? "" : "/", url + len);
-	TRY(read_file(ca_file[0] != '\0' ? ca_file : MACHINE_ROOTS, &roots));
+	TRY(read_file(ca_file, &roots));
 	o.url = origin;
 	o.roots_pem = buf_view(&roots);
 	TRY(https_target_new(f->o.https, &o, &target));

@@ -15,7 +15,7 @@ static const char yaml[] =
 	"  - { name: any, issuer: 'https://k', kind: kubernetes, jwks_file: /k, audiences: [istio-ca], leeway: 60s }\n"
 	"  - { name: one, issuer: 'https://k', kind: kubernetes, cluster: c1, audiences: [istio-ca] }\n"
 	"  - { name: two, issuer: 'https://k', kind: kubernetes, cluster: c2, audiences: [istio-ca] }\n"
-	"  - { name: url, issuer: 'https://u', jwks_url: 'https://u/keys', audiences: [istio-ca], leeway: 60s }\n"
+	"  - { name: url, issuer: 'https://u', jwks_url: 'https://u/keys', ca_file: /c, audiences: [istio-ca], leeway: 60s }\n"
 	"  - { name: also, issuer: 'https://also', kind: kubernetes, cluster: c2, token_review: also, audiences: [istio-ca] }\n"
 	"  - { name: only, issuer: 'https://only', kind: kubernetes, cluster: c2, token_review: only, audiences: [istio-ca],\n"
 	"      review_cache: 30s }\n"

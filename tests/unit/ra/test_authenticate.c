@@ -7,7 +7,7 @@ static const char yaml[] =
 	"trust_domain: example.org\n"
 	"clusters: [ { id: c1 }, { id: c2 } ]\n"
 	"jwt_issuers:\n"
-	"  - { name: url, issuer: 'https://u', kind: kubernetes, jwks_url: 'https://u/keys', audiences: [istio-ca] }\n"
+	"  - { name: url, issuer: 'https://u', kind: kubernetes, jwks_url: 'https://u/keys', ca_file: /c, audiences: [istio-ca] }\n"
 	"  - { name: keys, issuer: 'https://k', kind: kubernetes, cluster: c2, audiences: [istio-ca] }\n"
 	"  - { name: also, issuer: 'https://also', kind: kubernetes, cluster: c2, token_review: also, audiences: [istio-ca] }\n"
 	"  - { name: only1, issuer: 'https://only', kind: kubernetes, cluster: c1, token_review: only, audiences: [istio-ca] }\n"

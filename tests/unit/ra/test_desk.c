@@ -44,7 +44,7 @@ static const char yaml[] =
 	"clusters: [ { id: c1 } ]\n"
 	"jwt_issuers:\n"
 	"  - { name: file, issuer: 'https://f', jwks_file: /k, audiences: [a] }\n"
-	"  - { name: url, issuer: 'https://u', jwks_url: 'https://u/keys', audiences: [a] }\n"
+	"  - { name: url, issuer: 'https://u', jwks_url: 'https://u/keys', ca_file: /c, audiences: [a] }\n"
 	"  - { name: only, issuer: 'https://o', kind: kubernetes, cluster: c1, token_review: only, audiences: [a] }\n"
 	"  - { name: cluster, issuer: 'https://c', kind: kubernetes, cluster: c1, audiences: [a] }\n";
 

@@ -92,7 +92,7 @@ static void pair(struct bench *b, const struct chan_rule *rules, size_t count, s
 static int setup(void **state)
 {
 	static const char yaml[] = "trust_domain: example.org\n"
-				   "jwt_issuers: [ { name: u, issuer: 'https://u', jwks_url: 'https://u/keys', audiences: [a] } ]\n";
+				   "jwt_issuers: [ { name: u, issuer: 'https://u', jwks_url: 'https://u/keys', ca_file: /c, audiences: [a] } ]\n";
 	struct bench *b = calloc(1, sizeof(*b));
 	struct harness h = { 0 };
 	static struct bytes jwks[CONF_ISSUERS_MAX];
