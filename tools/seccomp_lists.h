@@ -143,6 +143,7 @@ static const struct call keeper_calls[] = {
 	ANY_("fsync", "the same, where it is new"),
 	ANY_("ftruncate", "LMDB's map; memfds"),
 	ANY_("fstatfs", "LMDB: does fdatasync() of this kernel and file system do what it should?"),
+	ANY_("statfs", "how full is the file system of data_dir?"),
 	ANY_("flock", "one daemon per directory"),
 	IS_("fcntl", 1, F_SETLK, "LMDB's lock file"),
 	IS_("fcntl", 1, F_SETLKW, "the same"),

@@ -459,6 +459,57 @@ def test_requests_past_the_bound_are_refused_at_once_and_the_others_are_answered
         assert raw.call(encode_request(CSR), TOKEN).status == 0
 
 
+def limit_hit(s, name):
+    return s.metric('signet_limits_hit_total{limit="%s"}' % name)
+
+
+def test_an_address_has_its_share_and_the_log_names_the_limit():
+    listen = "{ address: '127.0.0.1:@PORT@', fronts: 1, max_connections_per_address: 2 }"
+    with Signet(f"listen: {listen}\n") as s:
+        held = [socket.create_connection(("127.0.0.1", s.port)) for _ in range(2)]
+        wait_for(lambda: s.metric("signet_connections") == 2)
+        with socket.create_connection(("127.0.0.1", s.port)) as over:
+            assert closed(over)
+        other = socket.create_connection(("127.0.0.1", s.port), source_address=("127.0.0.2", 0))
+        wait_for(lambda: s.metric("signet_connections") == 3)
+        assert limit_hit(s, "address_connections") == 1
+        told = wait_for(lambda: s.events("limit_hit"))
+        assert told[0]["limit"] == "address_connections" and told[0]["setting"] == "listen.max_connections_per_address"
+        assert told[0]["who"].startswith("127.0.0.1:")
+        for c in (*held, other):
+            c.close()
+        wait_for(lambda: s.metric("signet_connections") == 0)
+        assert s.ask(CSR, token=s.token(ID))
+
+
+def test_new_connections_of_an_address_have_a_rate():
+    with Signet("listen: { address: '127.0.0.1:@PORT@', fronts: 1, connect_rate_per_address: 3 }\n") as s:
+        for _ in range(30):
+            socket.create_connection(("127.0.0.1", s.port)).close()
+        wait_for(lambda: limit_hit(s, "address_rate") >= 1)
+        assert s.metric("signet_connections_refused_total") == limit_hit(s, "address_rate")
+        time.sleep(1.1)
+        assert s.ask(CSR, token=s.token(ID))
+
+
+def test_one_identity_cannot_have_all_and_is_told_when_to_come_back():
+    s = Signet(JWT_CONFIG + "listen: { address: '127.0.0.1:@PORT@', fronts: 1, rate_per_identity: 5 }\n")
+    ISSUER.write(s.dir)
+    with s:
+        hints = []
+        with s.channel() as channel:
+            for _ in range(15):
+                try:
+                    s.ask(CSR, token=TOKEN, channel=channel)
+                except grpc.RpcError as e:
+                    assert e.code() == Code.RESOURCE_EXHAUSTED
+                    hints.append(dict(e.trailing_metadata())["grpc-retry-pushback-ms"])
+        assert hints and all(100 <= int(h) <= 5000 for h in hints)
+        assert limit_hit(s, "identity_rate") == len(hints)
+        assert s.ask(CSR, token=s.token(ID)), "another caller has its turn"
+        assert s.events("limit_hit")[0]["limit"] == "identity_rate"
+
+
 # ---- metrics, health, log ----
 
 ISTIO_METRICS = ["citadel_server_csr_count", "citadel_server_authentication_failure_count", "citadel_server_csr_parsing_err_count",
