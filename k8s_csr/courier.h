@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 
+#define COURIER_QUESTIONS_MAX 1024 /* of all fronts together, each its share; ours: what reviews and the keyring take */
 #define COURIER_DRAIN_MS 5000 /* ours: what is in hand may take so long after CONTROL_STOP */
 
 struct https;

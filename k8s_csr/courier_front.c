@@ -95,6 +95,17 @@ static struct err on_hello(void *self, struct chan_msg *msg)
 	return OK;
 }
 
+/* So many questions are open at once; one front that was taken over, or has hostile clients, may have no more than its share. */
+static struct err may_ask(const struct asker *a)
+{
+	const struct asker *other;
+	size_t fronts = 0;
+
+	LIST_FOREACH(other, &a->c->askers, link) fronts++;
+	if (a->open >= COURIER_QUESTIONS_MAX / fronts) FAIL(ERR_RESOURCE_EXHAUSTED, "courier: too many questions of one front");
+	return OK;
+}
+
 static struct err on_review(void *self, struct chan_msg *msg)
 {
 	struct asker *a = self;
@@ -105,8 +116,9 @@ static struct err on_review(void *self, struct chan_msg *msg)
 	TRY(wire_review_take(msg->payload, &m));
 	if (m.cluster >= conf->cluster_count || m.issuer >= conf->issuer_count)
 		FAIL(ERR_INVALID_ARGUMENT, "courier: a front names a cluster or an issuer that is not there");
+	e = may_ask(a);
 	a->open++;
-	e = reviews_token(a->c->reviews[m.cluster], a, &m);
+	if (e.code == ERR_OK) e = reviews_token(a->c->reviews[m.cluster], a, &m);
 	if (e.code == ERR_OK) return OK;
 	a->open--;
 	send_reviewed(a, &(struct wire_reviewed){ .id = m.id, .verdict = VERDICT_AWAY, .why = bytes_str(e.reason) });
@@ -122,8 +134,9 @@ static struct err on_node(void *self, struct chan_msg *msg)
 	TRY(wire_node_take(msg->payload, &m));
 	if (m.cluster >= a->c->o->conf->cluster_count)
 		FAIL(ERR_INVALID_ARGUMENT, "courier: a front names a cluster that is not there");
+	e = may_ask(a);
 	a->open++;
-	e = reviews_node(a->c->reviews[m.cluster], a, &m);
+	if (e.code == ERR_OK) e = reviews_node(a->c->reviews[m.cluster], a, &m);
 	if (e.code == ERR_OK) return OK;
 	a->open--;
 	send_node(a, &(struct wire_node_answer){ .id = m.id, .verdict = VERDICT_AWAY, .why = bytes_str(e.reason) });
@@ -139,8 +152,9 @@ static struct err on_keys(void *self, struct chan_msg *msg)
 	TRY(wire_keys_ask_take(msg->payload, &m));
 	if (m.issuer >= a->c->o->conf->issuer_count)
 		FAIL(ERR_INVALID_ARGUMENT, "courier: a front names an issuer that is not there");
+	e = may_ask(a);
 	a->open++;
-	e = keyring_look(a->c->keyring, a, m.id, m.issuer);
+	if (e.code == ERR_OK) e = keyring_look(a->c->keyring, a, m.id, m.issuer);
 	if (e.code == ERR_OK) return OK;
 	a->open--;
 	send_looked(a, m.id);

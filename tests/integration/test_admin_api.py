@@ -304,7 +304,7 @@ ISSUERS = """
 clusters: [{ id: Kubernetes, kubeconfig: '@DIR@/kubeconfig' }]
 issuers:
 - { name: mesh, cluster: Kubernetes, signer_name: clusterissuers.cert-manager.io/mesh, roots_file: '@DIR@/mesh.pem', deadline: 20s }
-- { name: teams, cluster: Kubernetes, signer_domain: issuers.cert-manager.io, trust_on_first_use: true, approve: external }
+- { name: teams, cluster: Kubernetes, signer_name: issuers.cert-manager.io/a.teams, trust_on_first_use: true, approve: external }
 default_issuer: mesh
 """
 
@@ -339,8 +339,8 @@ def test_issuers_are_told_with_what_the_configuration_says(with_issuers):
         "roots_file": str(with_issuers.dir / "mesh.pem")}
     assert [r["pem"] for r in mesh["roots"]] == [with_issuers.mesh_root.pem]
     assert mesh["roots"][0]["sha256"] == with_issuers.mesh_root.cert.fingerprint(hashes.SHA256()).hex()
-    assert (teams["signer_domain"], teams["approve"], teams["roots_from"], teams["roots"]) == \
-        ("issuers.cert-manager.io", "external", "none", []) and "signer" not in teams
+    assert (teams["signer"], teams["approve"], teams["roots_from"], teams["roots"]) == \
+        ("issuers.cert-manager.io/a.teams", "external", "none", []) and "signer_domain" not in teams
 
 
 def test_what_became_of_requests_is_counted_by_issuer(with_issuers):
@@ -361,7 +361,7 @@ def test_the_command_shows_issuers(with_issuers):
     assert table[0] == ["NAME", "KIND", "DEFAULT", "SIGNER", "ROOTS", "PENDING", "ISSUED", "REFUSED"]
     assert [row[:5] for row in table[1:]] == [["default", "ca", "-", "-", "own"],
                                               ["mesh", "kubernetes_csr", "yes", "clusterissuers.cert-manager.io/mesh", "file"],
-                                              ["teams", "kubernetes_csr", "-", "-", "none"]]
+                                              ["teams", "kubernetes_csr", "-", "issuers.cert-manager.io/a.teams", "none"]]
     assert command(s, "issuer", "show", "mesh", "--pem") == s.mesh_root.pem
     assert json.loads(command(s, "issuer", "show", "mesh", "-o", "json")) == issuer(s, "mesh")
     assert "issuers.cert-manager.io" in command(s, "issuer", "show", "teams")

@@ -635,6 +635,49 @@ static void test_what_fronts_ask(void **state)
 	world_end(&w);
 }
 
+/* One front must not use up what the others need. */
+#define SHARE (COURIER_QUESTIONS_MAX / 2) /* of two fronts */
+static void *greedy;
+
+static bool ask_for_all(struct world *w)
+{
+	if (!is(w->fronts[0].said, "keys 1;")) return false;
+	for (uint64_t id = 0; id <= SHARE; id++) review(&w->fronts[0], 10000 + id, 0, 0);
+	return true;
+}
+
+static bool other_asks(struct world *w)
+{
+	if (!is(w->fronts[0].said, "keys 1;reviewed 10512;verdict 3;")) return false;
+	greedy = w->asker;
+	w->done[0] = '\0';
+	hello(&w->fronts[1], 1);
+	review(&w->fronts[1], 5, 0, 0);
+	return true;
+}
+
+static bool all_are_answered(struct world *w)
+{
+	const struct reviews_options *o = &w->reviews[0]->o;
+
+	if (!is(w->done, "review 5;at 0;")) return false;
+	o->reviewed(o->ctx, w->asker, &(struct wire_reviewed){ .id = 5, .verdict = VERDICT_NO });
+	for (uint64_t id = 0; id < SHARE; id++) o->reviewed(o->ctx, greedy, &(struct wire_reviewed){ .id = 10000 + id, .verdict = VERDICT_NO });
+	return stop(w);
+}
+
+static void test_a_front_has_its_share_of_questions(void **state)
+{
+	static bool (*const steps[])(struct world *w) = { greet, ask_for_all, other_asks, all_are_answered, NULL };
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	world_run(&w, steps);
+	assert_int_equal(w.end.code, ERR_OK);
+	world_end(&w);
+}
+
 enum { F_EARLY, F_VERSION, F_NUMBER, F_CLUSTER, F_ISSUER, F_NODE_CLUSTER, F_KEYS_ISSUER, F_TYPE, F_EMPTY, F_TWICE, F_GONE };
 static const char *const front_breaches[] = {
 	[F_EARLY] = "question_before_hello", [F_VERSION] = "another_version",   [F_NUMBER] = "anothers_number",
@@ -840,6 +883,7 @@ int main(void)
 		cmocka_unit_test(test_a_keeper_that_breaks_the_protocol_ends_it),
 		cmocka_unit_test(test_without_a_keeper),
 		cmocka_unit_test(test_what_fronts_ask),
+		cmocka_unit_test(test_a_front_has_its_share_of_questions),
 		cmocka_unit_test(test_a_front_that_breaks_the_protocol_is_alone),
 		cmocka_unit_test(test_a_front_that_was_restarted_takes_its_predecessors_place),
 		cmocka_unit_test(test_whose_pods_are_watched),
