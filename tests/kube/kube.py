@@ -80,7 +80,8 @@ class Process:
 
     def start(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory)
+            command = ["setpriv", "--pdeathsig", "KILL", "--", *self.command]  # an API server without its etcd would not end
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory)
         end = time.monotonic() + START_S
         while time.monotonic() < end and self.process.poll() is None:
             try:
