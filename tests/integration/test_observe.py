@@ -11,7 +11,7 @@ import grpc
 import pytest
 import yaml
 
-from harness import BIN, SANITIZED, Signet, certs_of, encode_request, make_csr, make_key, wait_for
+from harness import BIN, Signet, certs_of, encode_request, make_csr, make_key, wait_for
 from raw import Raw
 from test_brought import CA
 from tokens import Issuer
@@ -168,7 +168,6 @@ def test_a_front_that_died_is_told_with_what_to_do():
         assert told["state"] == "DEGRADED" and told["reasons"][0]["do"].startswith("journalctl")
 
 
-@pytest.mark.skipif(SANITIZED, reason="it only takes long")
 def test_a_keeper_that_hangs_is_told():
     with daemon() as s:
         keeper = s.pids("keeper")[0]
