@@ -150,10 +150,15 @@ def print_row(name, result):
           f"{percentile(latencies, .999) / 1000:8.2f}   {share}", flush=True)
 
 
+# All load comes from one address, as one identity.
+UNLIMITED = ("listen: { address: '127.0.0.1:@PORT@', fronts: 2, max_handshakes: 0, rate_per_identity: 0, "
+             "connect_rate_per_address: 0 }\n")
+
+
 def bench(args):
     work = pathlib.Path(tempfile.mkdtemp(prefix="signet-bench-"))
     ec, rsa = Issuer("https://ec.example", "ES256"), Issuer("https://rsa.example", "RS256")
-    config = ("log:\n  level: info\n  format: text\njwt_issuers:\n"
+    config = ("log:\n  level: info\n  format: text\n" + UNLIMITED + "jwt_issuers:\n"
               + "".join(f"  - name: {n}\n    issuer: {i.url}\n    jwks_file: {i.write(work)}\n    audiences: [istio-ca]\n    kind: kubernetes\n"
                         for n, i in (("ec", ec), ("rsa", rsa))))
     claims = {"sub": "system:serviceaccount:web:shop", "aud": ["istio-ca"]}
