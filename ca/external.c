@@ -379,11 +379,10 @@ struct err external_new(struct keeper *k, struct job *job)
 	return OK;
 }
 
-enum keeper_reason external_prepare(struct keeper *k, struct job *job, const struct key_info *key)
+enum keeper_reason external_prepare(struct keeper *k, struct job *job)
 {
 	enum keeper_reason reason;
 
-	(void)key;
 	if (external_new(k, job).code != ERR_OK) return REASON_PROFILE;
 	job->again = false; /* the key that the token was spent for: a lost answer is replaced by a new certificate */
 	reason = set_up(k, job);

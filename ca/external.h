@@ -51,7 +51,7 @@ const struct issuer_roots *external_roots(const struct keeper *k);
 
 /* ---- main thread ---- */
 /* May it be filed?  REASON_NONE: job->external is set, external_file() is next. */
-enum keeper_reason external_prepare(struct keeper *k, struct job *job, const struct key_info *key);
+enum keeper_reason external_prepare(struct keeper *k, struct job *job);
 void external_file(struct keeper *k, struct job *job);
 /* What the commit thread gave back, and deadlines.  While the keeper stops, all that waits is refused; its intents stay. */
 void external_turn(struct keeper *k);

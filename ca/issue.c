@@ -142,7 +142,7 @@ static enum keeper_reason prepare(struct keeper *k, struct job *job, bool servin
 		return REASON_KEY_TYPE;
 	reason = issue_check(k, job, &key, serving);
 	if (reason != REASON_NONE) return reason;
-	if (job->issue.csr.len > 0) return external_prepare(k, job, &key);
+	if (job->issue.csr.len > 0) return external_prepare(k, job);
 	if (job->again) return reason;
 	fill_record(k, job, serving);
 	if (job->record.not_after <= job->now) return REASON_CHAIN_EXPIRED;

@@ -200,17 +200,13 @@ struct err issuer_roots_load(struct issuer_roots *r, struct bytes saved)
 
 /* ---- for everybody ---- */
 
-/* PEM of ours is written in one way only, so equal certificates are equal texts. */
 static struct err put_new(struct buf *pem, struct bytes roots)
 {
-	static const char end[] = "-----END CERTIFICATE-----\n";
-
 	while (roots.len > 0) {
-		const uint8_t *at = memmem(roots.data, roots.len, end, sizeof(end) - 1);
-		size_t n = at == NULL ? roots.len : (size_t)(at - roots.data) + sizeof(end) - 1;
+		struct bytes root = pem_cut_cert(&roots);
 
-		if (pem->len == 0 || memmem(pem->data, pem->len, roots.data, n) == NULL) TRY(buf_put(pem, roots.data, n));
-		roots = BYTES(roots.data + n, roots.len - n);
+		if (pem->len > 0 && memmem(pem->data, pem->len, root.data, root.len) != NULL) continue;
+		TRY(buf_put(pem, root.data, root.len));
 	}
 	return OK;
 }

@@ -185,3 +185,14 @@ struct err pem_take_only(struct bytes text, size_t max, char label[PEM_LABEL_MAX
 	memcpy(label, found, sizeof(found));
 	return OK;
 }
+
+struct bytes pem_cut_cert(struct bytes *text)
+{
+	static const char end[] = END "CERTIFICATE" DASHES "\n";
+	const uint8_t *at = memmem(text->data, text->len, end, sizeof(end) - 1);
+	size_t n = at == NULL ? text->len : (size_t)(at - text->data) + sizeof(end) - 1;
+	struct bytes block = BYTES(text->data, n);
+
+	*text = BYTES(text->data + n, text->len - n);
+	return block;
+}

@@ -22,4 +22,8 @@ struct err pem_take(struct bytes *text, size_t max, char label[PEM_LABEL_MAX], s
  * after. */
 struct err pem_take_only(struct bytes text, size_t max, char label[PEM_LABEL_MAX], struct buf *der);
 
+/* The text of the next certificate that pem_put() wrote, cut off the front of *text, which is not empty; all that is left if no
+ * certificate ends there.  There is one way to write one, so equal certificates are equal texts. */
+struct bytes pem_cut_cert(struct bytes *text);
+
 #endif

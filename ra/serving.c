@@ -172,14 +172,10 @@ static struct err replace(struct buf *b, struct bytes with)
 /* Is each certificate of `before` in `now` as well?  Both are the keeper's PEM, which has one way to write each. */
 static bool are_all_in(struct bytes before, struct bytes now)
 {
-	static const char end[] = "-----END CERTIFICATE-----\n";
-
 	while (before.len > 0) {
-		const uint8_t *at = memmem(before.data, before.len, end, sizeof(end) - 1);
-		size_t n = at == NULL ? before.len : (size_t)(at - before.data) + sizeof(end) - 1;
+		struct bytes root = pem_cut_cert(&before);
 
-		if (memmem(now.data, now.len, before.data, n) == NULL) return false;
-		before = BYTES(before.data + n, before.len - n);
+		if (memmem(now.data, now.len, root.data, root.len) == NULL) return false;
 	}
 	return true;
 }

@@ -164,6 +164,26 @@ static void test_every_length_is_written_as_announced_and_read_back(void **state
 	}
 }
 
+static void test_certificates_are_cut_as_they_were_written(void **state)
+{
+	AUTO(buf) struct buf one = { .max = 4096 }, two = { .max = 4096 }, both = { .max = 8192 };
+	struct bytes rest;
+
+	(void)state;
+	assert_int_equal(pem_put(&one, "CERTIFICATE", BYTES("first", 5)).code, ERR_OK);
+	assert_int_equal(pem_put(&two, "CERTIFICATE", BYTES("the second", 10)).code, ERR_OK);
+	assert_int_equal(buf_put(&both, one.data, one.len).code, ERR_OK);
+	assert_int_equal(buf_put(&both, two.data, two.len).code, ERR_OK);
+	rest = buf_view(&both);
+	assert_true(bytes_equal(pem_cut_cert(&rest), buf_view(&one)));
+	assert_true(bytes_equal(pem_cut_cert(&rest), buf_view(&two)));
+	assert_int_equal(rest.len, 0);
+	rest = BYTES(both.data, both.len - 1); /* its last line end is missing: it is no end */
+	(void)pem_cut_cert(&rest);
+	assert_int_equal(pem_cut_cert(&rest).len, two.len - 1);
+	assert_int_equal(rest.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_takes_blocks_one_after_the_other),
 		cmocka_unit_test(test_size_limits_are_exact),
 		cmocka_unit_test(test_every_length_is_written_as_announced_and_read_back),
+		cmocka_unit_test(test_certificates_are_cut_as_they_were_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
