@@ -106,30 +106,34 @@ static const struct call thread_calls[] = {
 	ANY_("rseq", "a thread's start"),
 };
 
-/* Serving peers on sockets that were given: there is no socket(), bind() or connect() here. */
-static const struct call serve_calls[] = {
-	ANY_("accept4", "new connections"),
-	ANY_("getsockname", "libmicrohttpd"),
-	ANY_("getpeername", "the peer's address, for the log"),
-	ANY_("getsockopt", "peer credentials, errors"),
-	/* no filters, no TLS or other protocols put into the kernel, nothing of IPv6: much code, for a front that is taken over */
-	OPTION_(IPPROTO_TCP, TCP_NODELAY, "answers at once"),
-	OPTION_(IPPROTO_TCP, TCP_CORK, "libmicrohttpd"),
-	OPTION_(SOL_SOCKET, SO_KEEPALIVE, "a client that vanished is noticed"),
+/* Bytes over TCP, and waiting for them in a loop.  No filters, no TLS or other protocols put into the kernel, nothing of IPv6: much
+ * code, for a process that is taken over. */
+static const struct call stream_calls[] = {
+	ANY_("getsockname", "libmicrohttpd; libcurl; glibc's order of addresses"),
+	ANY_("getpeername", "the peer's address, for the log; libcurl"),
+	ANY_("getsockopt", "peer credentials, errors; did a connection come about?"),
+	OPTION_(IPPROTO_TCP, TCP_NODELAY, "requests and answers at once"),
+	OPTION_(SOL_SOCKET, SO_KEEPALIVE, "a peer that vanished is noticed"),
 	OPTION_(IPPROTO_TCP, TCP_KEEPIDLE, "the same"),
 	OPTION_(IPPROTO_TCP, TCP_KEEPINTVL, "the same"),
 	OPTION_(IPPROTO_TCP, TCP_KEEPCNT, "the same"),
-	OPTION_(IPPROTO_TCP, TCP_USER_TIMEOUT, "a client that does not read"),
+	OPTION_(IPPROTO_TCP, TCP_USER_TIMEOUT, "a peer that does not read"),
 	ANY_("recvfrom", "bytes from a peer"),
 	IF_("sendto", 3, MSG_FASTOPEN, 0, "bytes to a peer; never MSG_FASTOPEN (see sendmsg)"),
-	ANY_("shutdown", "end of a connection"),
 	ANY_("epoll_create1", "libuv, libmicrohttpd"),
 	ANY_("epoll_ctl", "libuv, libmicrohttpd"),
 	ANY_("epoll_wait", "libuv, libmicrohttpd"),
 	ANY_("epoll_pwait", "libuv"),
 	ANY_("eventfd2", "libuv, libmicrohttpd"),
 	ANY_("pipe2", "libuv's signal pipe"),
-	IS_("ioctl", 1, FIONBIO, "libuv makes a descriptor non-blocking"),
+	IS_("ioctl", 1, FIONBIO, "libuv, libcurl make a descriptor non-blocking"),
+};
+
+/* Serving peers on sockets that were given: there is no socket(), bind() or connect() here. */
+static const struct call serve_calls[] = {
+	ANY_("accept4", "new connections"),
+	OPTION_(IPPROTO_TCP, TCP_CORK, "libmicrohttpd"),
+	ANY_("shutdown", "end of a connection"),
 };
 
 static const struct call keeper_calls[] = {
@@ -160,33 +164,15 @@ static const struct call keeper_calls[] = {
 static const struct call courier_calls[] = {
 	IS_("socket", 0, AF_INET, "TCP to API servers and issuers, UDP to name servers"),
 	IS_("socket", 0, AF_INET6, "the same"),
+	ANY_("connect", "to them"),
 	NO_IF_("socket", 0, LOW, AF_UNIX, EAFNOSUPPORT, "glibc looks for nscd, systemd-resolved; then does it itself"),
 	NO_IF_("socket", 0, LOW, AF_NETLINK, EAFNOSUPPORT, "glibc looks which addresses we have; then takes all for possible"),
 	NO_IF_("mmap", 2, PROT_EXEC, PROT_EXEC, EACCES, "glibc would load more modules for names: files and dns it has"),
-	ANY_("connect", "the same"),
 	ANY_("sendmmsg", "glibc asks for both kinds of addresses at once"),
 	IF_("socketpair", 1, 0xf, SOCK_STREAM,
 	    "libcurl wakes its own poll(); of datagrams it could be connected to any unix socket"),
-	ANY_("getsockname", "libcurl, glibc's order of addresses"),
-	ANY_("getpeername", "libcurl"),
-	ANY_("getsockopt", "did the connection come about?"),
-	OPTION_(IPPROTO_TCP, TCP_NODELAY, "requests at once"),
-	OPTION_(SOL_SOCKET, SO_KEEPALIVE, "a server that vanished is noticed"),
-	OPTION_(IPPROTO_TCP, TCP_KEEPIDLE, "the same"),
-	OPTION_(IPPROTO_TCP, TCP_KEEPINTVL, "the same"),
-	OPTION_(IPPROTO_TCP, TCP_KEEPCNT, "the same"),
-	OPTION_(IPPROTO_TCP, TCP_USER_TIMEOUT, "a server that does not read"),
 	OPTION_(IPPROTO_IP, IP_RECVERR, "glibc hears that no name server is there"),
 	OPTION_(IPPROTO_IPV6, IPV6_RECVERR, "the same"),
-	ANY_("recvfrom", "bytes from a server"),
-	IF_("sendto", 3, MSG_FASTOPEN, 0, "bytes to a server; never MSG_FASTOPEN (see sendmsg)"),
-	ANY_("epoll_create1", "libuv"),
-	ANY_("epoll_ctl", "libuv"),
-	ANY_("epoll_wait", "libuv"),
-	ANY_("epoll_pwait", "libuv"),
-	ANY_("eventfd2", "libuv"),
-	ANY_("pipe2", "libuv"),
-	IS_("ioctl", 1, FIONBIO, "libuv, libcurl make a descriptor non-blocking"),
 	IS_("ioctl", 1, FIONREAD, "glibc: how large is the name server's answer?"),
 	ANY_("openat", "credentials, resolv.conf and hosts; no writing (Landlock)"),
 	ANY_("newfstatat", "the same"),
@@ -235,16 +221,17 @@ static const struct call monitor_calls[] = {
 };
 
 #define GROUP(table) { table, sizeof(table) / sizeof((table)[0]) }
-#define GROUPS_MAX 6
+#define GROUPS_MAX 7
 struct group { const struct call *calls; size_t count; };
 static const struct { const char *name; struct group groups[GROUPS_MAX]; } roles[] = {
 	{ "keeper", { GROUP(keeper_calls), GROUP(thread_calls), GROUP(core_calls) } },
-	{ "front", { GROUP(serve_calls), GROUP(core_calls) } },
-	{ "admin", { GROUP(serve_calls), GROUP(core_calls) } },
-	{ "monitor", { GROUP(monitor_calls), GROUP(serve_calls), GROUP(core_calls) } },
-	{ "courier", { GROUP(courier_calls), GROUP(thread_calls), GROUP(core_calls) } },
+	{ "front", { GROUP(serve_calls), GROUP(stream_calls), GROUP(core_calls) } },
+	{ "admin", { GROUP(serve_calls), GROUP(stream_calls), GROUP(core_calls) } },
+	{ "monitor", { GROUP(monitor_calls), GROUP(serve_calls), GROUP(stream_calls), GROUP(core_calls) } },
+	{ "courier", { GROUP(courier_calls), GROUP(stream_calls), GROUP(thread_calls), GROUP(core_calls) } },
 	{ "monitor_courier",
-	  { GROUP(monitor_calls), GROUP(serve_calls), GROUP(courier_calls), GROUP(thread_calls), GROUP(core_calls) } },
+	  { GROUP(monitor_calls), GROUP(serve_calls), GROUP(courier_calls), GROUP(stream_calls), GROUP(thread_calls),
+	    GROUP(core_calls) } },
 };
 
 #endif
