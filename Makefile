@@ -71,6 +71,13 @@ all: $(PROGRAMS:%=$(B)/bin/%)
 # Headers that are generated must be there before the first compilation.
 GEN_H    := $(PROTO_C:.c=.h) build/gen/proto/descriptors.h $(SECCOMP_H)
 $(OBJS) $(GEN_O): | $(GEN_H)
+# What was compiled with other flags is compiled again: nobody must install yesterday's hardening.
+$(OBJS) $(GEN_O): $(B)/flags
+.PHONY: always
+$(B)/flags: export FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+$(B)/flags: always
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
 
 # What server reflection tells: the public .proto files and all they import, as one FileDescriptorSet.
 REFLECTED := proto/public/istio_ca.proto proto/grpc_health.proto proto/grpc_reflection.proto
