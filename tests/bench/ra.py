@@ -16,8 +16,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "kube"))
 from bench import Load, cpu_us, percentile, pids  # noqa: E402
 from bare import Bare, Connection  # noqa: E402
-from harness import PATH, Signet, decode_response, encode_request, make_csr, make_key  # noqa: E402
-from kube import Kube, wait_for  # noqa: E402
+from harness import PATH, Signet, decode_response, encode_request, make_csr, make_key, wait_for  # noqa: E402
+from kube import Kube  # noqa: E402
 from pki import pem  # noqa: E402
 
 ID = "spiffe://example.org/ns/web/sa/shop"

@@ -6,7 +6,6 @@ import ipaddress
 import json
 import os
 import pathlib
-import random
 import shutil
 import signal
 import socket
@@ -20,6 +19,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from harness import free_port, wait_for
 from pki import USAGES, Authority, key_pem, name, new_key, pem
 
 START_S = 120  # a machine that others load
@@ -38,29 +38,6 @@ def b64(text):
 
 def account_user(namespace, account):
     return f"system:serviceaccount:{namespace}:{account}"
-
-
-def wait_for(condition, seconds=10):
-    """The condition's value once it is true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError("it did not come to that")
-
-
-def free_port():
-    """Below the kernel's ephemeral ports: one of those could be taken by any client while the API server is away."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 def new_directory(prefix, parent):

@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtensionOID
 
-from kube import Client, Kube, account_user, wait_for
+from harness import wait_for
+from kube import Client, Kube, account_user
 from pki import HOUR, MINUTE, SECOND, USAGES, Authority, name, new_key, now, pem
 from signer import BEHAVIOURS, Approver, Signer
 

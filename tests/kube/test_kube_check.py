@@ -5,20 +5,17 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import tempfile
 
 import pytest
 import yaml
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-os.environ.setdefault("SIGNET_BUILD", str(TOP / "build" / "release"))
-sys.path.insert(0, str(TOP / "tests" / "integration"))
+from harness import BIN, Signet, certs_of, san_uris, wait_for
+from kube import RBAC, Kube, account_user
+from pki import Authority, pem
+from signer import Signer
 
-from harness import BIN, Signet, certs_of, san_uris  # noqa: E402
-from kube import RBAC, Kube, account_user, wait_for  # noqa: E402
-from pki import Authority, pem  # noqa: E402
-from signer import Signer  # noqa: E402
+TOP = pathlib.Path(__file__).resolve().parents[2]
 
 SYSTEM, ACCOUNT = "signet-system", "signet"
 MANIFEST = TOP / "deploy" / "kubernetes" / "rbac-ra.yaml"
